@@ -1,0 +1,149 @@
+"""The pictures: what is drawn, and what is refused in words."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from utils.display import (
+    plot_history,
+    show_feature_maps,
+    show_filters,
+    show_images,
+)
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch):
+    """Keep each figure when it is shown, with its PNG as a notebook has it."""
+    shown = []
+
+    def show():
+        figure = plt.gcf()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", bbox_inches="tight")
+        shown.append((figure, buffer.getvalue()))
+
+    monkeypatch.setattr(plt, "show", show)
+    yield shown
+    plt.close("all")
+
+
+def pictures(figure) -> list[np.ndarray]:
+    return [axis.images[0].get_array() for axis in figure.axes if axis.images]
+
+
+def test_images_are_drawn_upright_and_unchanged(figures):
+    images = torch.arange(3 * 3 * 4 * 5, dtype=torch.uint8).view(3, 3, 4, 5)
+    assert show_images(images, titles=["a", "b", "c"], columns=2) is None
+    figure, _ = figures[0]
+    assert len(figure.axes) == 4 and not any(a.axison for a in figure.axes)
+    assert [a.get_title() for a in figure.axes] == ["a", "b", "c", ""]
+    for image, drawn in zip(images, pictures(figure), strict=True):
+        assert np.array_equal(drawn, image.permute(1, 2, 0))
+        assert figure.axes[0].images[0].origin == "upper"
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 6), (2, 1, 6, 6)])
+def test_grey_images_keep_black_and_white(figures, shape):
+    show_images(torch.rand(shape) * 0.2)
+    image = figures[0][0].axes[0].images[0]
+    assert image.get_cmap().name == "gray"
+    assert image.get_clim() == (0, 1)  # not stretched to the image's own range
+    show_images((torch.rand(shape) * 9).to(torch.uint8))
+    assert figures[1][0].axes[0].images[0].get_clim() == (0, 255)
+
+
+def test_float_images_are_clipped(figures):
+    show_images(torch.tensor([-1.0, 0.5, 2.0, 1.0]).view(1, 1, 2, 2))
+    assert pictures(figures[0][0])[0].tolist() == [[0.0, 0.5], [1.0, 1.0]]
+
+
+def test_filters_keep_zero_in_the_middle(figures):
+    weight = torch.tensor([[-2.0, 0.0], [1.0, 0.0]]).view(1, 1, 2, 2)
+    show_filters(torch.cat([weight, 100 * weight, 0 * weight]))
+    first, scaled, dead = pictures(figures[0][0])
+    assert first.tolist() == [[0.0, 0.5], [0.75, 0.5]]
+    assert np.array_equal(first, scaled) and (dead == 0.5).all()
+
+
+def test_feature_maps_use_their_own_range(figures):
+    maps = torch.tensor([[1.0, 3.0], [5.0, 1.0]]).repeat(5, 1, 1)
+    maps[1] = 7  # a constant map must not divide by zero
+    show_feature_maps(maps[None], count=3, columns=2)
+    drawn = pictures(figures[0][0])
+    assert len(drawn) == 3
+    assert drawn[0].tolist() == [[0.0, 0.5], [1.0, 0.0]]
+    assert (drawn[1] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: show_images(torch.zeros(2, 4, 5, 5)), r"\(2, 4, 5, 5\).*N"),
+        (lambda: show_images(torch.zeros(5, 5)), r"\(5, 5\).*\(N, H, W\)"),
+        (lambda: show_images(torch.zeros(0, 5, 5)), "at least one image"),
+        (lambda: show_images(torch.zeros(2, 5, 5), ["a"]), "1 titles for 2"),
+        (lambda: show_filters(torch.zeros(8, 16, 3, 3)), r"16.*\(O, 3, k, k"),
+        (lambda: show_feature_maps(torch.zeros(2, 3, 4, 4)), r"2, 3, 4, 4"),
+        (lambda: show_feature_maps(torch.zeros(3, 4, 4), 0), "count=0"),
+        (lambda: plot_history(), "at least one log"),
+        (lambda: plot_history({"name": "a", "epochs": []}), "one entry"),
+        (lambda: plot_history(log(), labels=["a", "b"]), "2 labels for 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def log(name: str = "net", epochs: int = 3) -> dict:
+    entries = [
+        {
+            "epoch": epoch,
+            "train_loss": 2 / epoch,
+            "train_accuracy": 1 - 0.5 / epoch,
+            "validation_loss": 2.2 / epoch,
+            "validation_accuracy": 1 - 0.6 / epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+    return {"name": name, "epochs": entries}
+
+
+def test_history_has_two_panels_with_units(figures):
+    plot_history(log())
+    loss, accuracy = figures[0][0].axes
+    assert loss.get_xlabel() == accuracy.get_xlabel() == "epoch"
+    assert "loss" in loss.get_ylabel() and "%" in accuracy.get_ylabel()
+    train, validation = accuracy.lines
+    assert (train.get_linestyle(), validation.get_linestyle()) == ("--", "-")
+    assert validation.get_ydata() == pytest.approx([40.0, 70.0, 80.0])
+    assert loss.lines[0].get_ydata() == pytest.approx([2.0, 1.0, 2 / 3])
+
+
+def test_histories_differ_without_colour(figures):
+    plot_history(log("a"), log("b"), log("c", epochs=1), labels=list("xyz"))
+    axis = figures[0][0].axes[0]
+    looks = {(li.get_marker(), li.get_linestyle()) for li in axis.lines}
+    assert len(looks) == 6
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels[0] == "x, train" and labels[-1] == "z, validation"
+
+
+def test_figures_are_legible_small_and_white(figures):
+    show_images(torch.rand(16, 3, 32, 32), titles=["ankle boot"] * 16)
+    plot_history(log("a", 30), log("b", 30))
+    for figure, png in figures:
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        assert image.getpixel((0, 0)) == (255, 255, 255)
+        assert image.width <= 1200 and len(png) < 150_000
+        for text in figure.findobj(plt.Text):
+            assert not text.get_text() or text.get_fontsize() >= 9

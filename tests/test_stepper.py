@@ -1,0 +1,402 @@
+"""The shape stepper: its JavaScript against PyTorch, its HTML, its manners."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import pytest
+import torch
+from bs4 import BeautifulSoup
+from torch import nn
+
+from utils.display import FIGURES, shape_stepper
+from utils.shapes import layer_table
+
+SCRIPT = Path(__file__).parent / "js" / "compute_tables.js"
+
+
+def alexnet() -> nn.Sequential:
+    """The network of the paper, in one column with grouped convolutions."""
+    return nn.Sequential(
+        nn.Conv2d(3, 96, 11, 4),
+        nn.ReLU(),
+        nn.LocalResponseNorm(5),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(96, 256, 5, padding=2, groups=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(256, 384, 3, padding=1),
+        nn.Conv2d(384, 384, 3, padding=1, groups=2),
+        nn.Conv2d(384, 256, 3, padding=1, groups=2),
+        nn.MaxPool2d(3, 2),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(9216, 4096),
+        nn.Linear(4096, 4096),
+        nn.Linear(4096, 1000),
+    )
+
+
+@pytest.fixture(scope="module")
+def table():
+    with torch.device("meta"):
+        return layer_table(alexnet(), (3, 227, 227))
+
+
+def find_program(*names: str) -> str:
+    """The first of these programs; without one there is nothing to test."""
+    for name in names:
+        if program := shutil.which(name):
+            return program
+    reason = f"no {names[0]}: the shape stepper was NOT tested; install it"
+    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+def compute(cases: list[dict]) -> list[dict]:
+    """Run the stepper's arithmetic in node, all cases in one process."""
+    result = subprocess.run(
+        [find_program("node"), str(SCRIPT)],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def as_input(channels: int, side: int) -> dict:
+    return {"channels": channels, "side": side}
+
+
+def random_layer(rng: random.Random, channels: int) -> dict:
+    """A layer's settings; about a third of them are impossible."""
+    kind = rng.choice(["Conv2d", "Conv2d", "MaxPool2d", "AvgPool2d"])
+    layer = {
+        "name": "layer",
+        "kind": kind,
+        "kernel": rng.randint(1, 12),
+        "stride": rng.randint(1, 6),
+        "padding": rng.randint(0, 5),
+    }
+    if kind != "AvgPool2d":
+        layer["dilation"] = rng.choice([1, 1, 1, 2, 3])
+    if kind == "Conv2d":
+        layer["out_channels"] = rng.choice([1, 2, 4, 6, 8, 12])
+        layer["groups"] = rng.choice([1, 1, 1, 2, 3, 4])
+        layer["bias"] = rng.choice([True, False])
+    else:
+        layer["ceil_mode"] = rng.choice([True, False])
+    if rng.random() < 0.05:
+        spoilt = rng.choice(["kernel", "stride", "padding"])
+        layer[spoilt] = -1 if spoilt == "padding" else 0
+    return layer
+
+
+def build(layer: dict, channels: int) -> nn.Module:
+    """The PyTorch module of these settings; raises where PyTorch does."""
+    window = [layer["kernel"], layer["stride"], layer["padding"]]
+    if layer["kind"] == "AvgPool2d":
+        return nn.AvgPool2d(*window, ceil_mode=layer["ceil_mode"])
+    window.append(layer["dilation"])
+    if layer["kind"] == "MaxPool2d":
+        return nn.MaxPool2d(*window, ceil_mode=layer["ceil_mode"])
+    return nn.Conv2d(
+        channels,
+        layer["out_channels"],
+        *window,
+        groups=layer["groups"],
+        bias=layer["bias"],
+    )
+
+
+def run_torch(layer: dict, channels: int, side: int):
+    """(output shape, parameters), or None where PyTorch raises."""
+    # stride=0 would mean "the kernel" to nn.MaxPool2d, not zero.
+    if layer["kernel"] < 1 or layer["stride"] < 1:
+        return None
+    try:
+        module = build(layer, channels)
+        output = module(torch.zeros(1, channels, side, side))
+    except (RuntimeError, ValueError, ZeroDivisionError):
+        return None
+    return tuple(output.shape[1:]), sum(p.numel() for p in module.parameters())
+
+
+def test_single_layers_agree_with_pytorch():
+    rng = random.Random(2012)
+    cases, expected = [], []
+    for _ in range(2000):
+        channels, side = rng.choice([1, 2, 3, 4, 6, 8]), rng.randint(1, 30)
+        layer = random_layer(rng, channels)
+        cases.append({"input": as_input(channels, side), "layers": [layer]})
+        expected.append(run_torch(layer, channels, side))
+    impossible = expected.count(None)
+    assert 400 < impossible < 1600, "both kinds must be well represented"
+    for case, want, got in zip(cases, expected, compute(cases), strict=True):
+        row = got["rows"][1]
+        if want is None:
+            assert row["state"] == "impossible", case
+            assert row["problem"]["text"] and row["problem"]["fix"], case
+        else:
+            shape = (row["channels"], row["side"], row["side"])
+            assert (shape, row["parameters"]) == want, case
+
+
+def test_the_way_out_works():
+    """Taking the offered fix, again where needed, always ends in a layer
+    that PyTorch accepts."""
+    rng = random.Random(1)
+    cases = []
+    for _ in range(500):
+        channels, side = rng.choice([2, 3, 6]), rng.randint(1, 12)
+        layer = random_layer(rng, channels)
+        cases.append({"input": as_input(channels, side), "layers": [layer]})
+    for _ in range(5):
+        for case, got in zip(cases, compute(cases), strict=True):
+            problem = got["rows"][1].get("problem")
+            if problem:
+                field, value = problem["field"], problem["fix"]["value"]
+                case["layers"][0][field] = value
+    for case in cases:
+        layer, start = case["layers"][0], case["input"]
+        assert run_torch(layer, start["channels"], start["side"]), case
+
+
+def unread_columns(layer: dict, channels: int, padded: int) -> int:
+    """Columns at the right edge that have no influence on the output."""
+    image = torch.ones(1, channels, padded, padded, requires_grad=True)
+    module = build(layer | {"padding": 0}, channels)
+    nn.init.ones_(module.weight)
+    module(image).sum().backward()
+    return padded - 1 - int(image.grad[0, 0, 0].nonzero().max())
+
+
+def test_unread_pixels_are_those_without_a_gradient():
+    rng = random.Random(4)
+    cases = []
+    while len(cases) < 300:
+        channels, side = rng.choice([1, 2]), rng.randint(1, 30)
+        layer = random_layer(rng, channels)
+        if layer["kind"] == "Conv2d" and run_torch(layer, channels, side):
+            start = as_input(channels, side)
+            cases.append({"input": start, "layers": [layer]})
+    remainders = 0
+    for case, got in zip(cases, compute(cases), strict=True):
+        layer, start = case["layers"][0], case["input"]
+        padding = layer["padding"]
+        padded = start["side"] + 2 * padding
+        unread = unread_columns(layer, start["channels"], padded)
+        assert got["rows"][1]["unread"] == unread, case
+        hint = got["hints"][0]
+        remainders += unread > 0
+        assert (f"a remainder of {unread}:" in hint) == (unread > 0), case
+        only_padding = 0 < unread <= padding
+        assert ("no pixel is lost" in hint) == only_padding, case
+    assert 50 < remainders < 250
+
+
+def random_chain(rng: random.Random):
+    """A small network, its input and the stepper's layers for it."""
+    channels, side = rng.choice([1, 3]), rng.randint(16, 64)
+    shape, modules, layers = (channels, side), [], []
+    for _ in range(rng.randint(1, 5)):
+        layer = random_layer(rng, shape[0])
+        found = run_torch(layer, *shape)
+        if found is None:
+            continue
+        modules.append(build(layer, shape[0]))
+        layers.append(layer)
+        shape = found[0][:2]
+    features = shape[0] * shape[1] ** 2
+    modules.append(nn.Flatten())
+    for units in (7, 5):
+        bias = rng.random() < 0.5
+        modules.append(nn.Linear(features, units, bias, device="meta"))
+        layers.append(
+            {
+                "name": "fc",
+                "kind": "Linear",
+                "in_features": rng.choice([features, None]),
+                "out_features": units,
+                "bias": bias,
+            }
+        )
+        features = units
+    return nn.Sequential(*modules), as_input(channels, side), layers
+
+
+def test_chains_agree_with_layer_table():
+    rng = random.Random(27)
+    chains = [random_chain(rng) for _ in range(200)]
+    cases = [{"input": i, "layers": layers} for _, i, layers in chains]
+    for (net, start, _), got in zip(chains, compute(cases), strict=True):
+        side = start["side"]
+        table = layer_table(net, (start["channels"], side, side))
+        want = [layer for layer in table.layers if layer.kind != "Flatten"]
+        assert (got["parameters"], got["macs"]) == (
+            table.parameters,
+            table.macs,
+        )
+        for layer, row in zip(want, got["rows"][1:], strict=True):
+            for key in ("parameters", "macs", "receptive_field", "jump"):
+                assert row[key] == getattr(layer, key), (net, key)
+
+
+def attributes(html: str) -> dict:
+    """What the figure hands to its script."""
+    figure = BeautifulSoup(html, "html.parser").select_one(".shst")
+    return {
+        key: json.loads(figure[f"data-{key}"])
+        for key in ("input", "layers", "presets")
+    }
+
+
+def named_alexnet_html(table) -> str:
+    changes = {"0": {"padding": 2}}
+    presets = [("227", "", 227, {}), ("224", "", 224, {})]
+    return shape_stepper(table, [*presets, ("p2", "", 224, changes)]).data
+
+
+def test_alexnet_and_its_presets(table):
+    data = attributes(named_alexnet_html(table))
+    cases = []
+    for preset in data["presets"]:
+        layers = [
+            layer | preset["changes"].get(layer["name"], {})
+            for layer in data["layers"]
+        ]
+        cases.append({"input": as_input(3, preset["side"]), "layers": layers})
+    works, paper, torchvision = compute(cases)
+    assert works["parameters"] == torchvision["parameters"] == 60_965_224
+    assert works["macs"] == torchvision["macs"] == 724_406_816
+    sides = [row.get("side") for row in paper["rows"]]
+    assert sides[:9] == [224, 54, 26, 26, 12, 12, 12, 12, 5]
+    assert "9,216" in paper["stopped"]["problem"]["text"]
+    assert "6,400" in paper["stopped"]["problem"]["text"]
+    assert paper["rows"][-1]["state"] == "unreachable"
+    assert paper["parameters"] is None
+
+
+def test_notes_name_the_layers_that_keep_the_size(table):
+    layers = attributes(named_alexnet_html(table))["layers"]
+    assert layers[0]["notes"] == "ReLU · LRN"
+    kinds = {layer["kind"] for layer in layers}
+    assert kinds == {"Conv2d", "MaxPool2d", "Linear"}
+
+
+def test_html_is_self_contained_and_repeatable(table):
+    html = named_alexnet_html(table)
+    assert html == named_alexnet_html(table)
+    for name in ("http:", "https:", " src=", "@import", "url("):
+        assert name not in html.replace("http://www.w3.org/2000/svg", "")
+    # Without JavaScript there is still the table.
+    assert "60,965,224" in html.split("<script>")[0]
+    assert len(html) < 60_000
+
+
+def test_every_style_is_scoped():
+    style = (FIGURES / "shape_stepper.css").read_text("utf-8")
+    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    selectors = re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
+    assert len(selectors) > 50
+    for selector in selectors:
+        assert ".shst" in selector, selector
+
+
+def test_figures_it_cannot_follow_are_refused(table):
+    with pytest.raises(ValueError, match="conv1.*the layers are 0, 3"):
+        shape_stepper(table)  # its presets are for a layer called conv1
+    refused = {
+        "BatchNorm2d": nn.BatchNorm2d(3),
+        "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d(1),
+    }
+    for words, module in refused.items():
+        with pytest.raises(ValueError, match=words):
+            shape_stepper(layer_table(nn.Sequential(module), (3, 8, 8)), ())
+    with pytest.raises(ValueError, match="square"):
+        shape_stepper(layer_table(nn.Sequential(nn.ReLU()), (3, 8, 9)), ())
+
+
+def test_adaptive_pooling_is_refused_even_where_it_keeps_the_size():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(6))
+    with pytest.raises(ValueError, match="AdaptiveAvgPool2d"):
+        shape_stepper(layer_table(net, (3, 8, 8)), ())
+
+
+# What a reader does, on a page with the figure twice.
+DRIVER = """
+const [figure, other] = document.querySelectorAll(".shst");
+const all = (selector) => [...figure.querySelectorAll(selector)];
+const said = [];
+const say = () =>
+    said.push(figure.querySelector(".shst-summary").textContent);
+const type = (input, value) => {
+    input.value = value;
+    input.dispatchEvent(new Event("input"));
+    say();
+};
+say();
+all(".shst-preset")[1].click(); say();
+all(".shst-way")[0].click(); say();
+all(".shst-reset")[0].click(); say();
+all("button.shst-row")[1].click();
+const [kernel, stride, padding] = all("li.shst-open input");
+type(padding, 2);
+type(padding, 1);
+type(kernel, 99);
+type(kernel, "");
+all("li.shst-open .shst-way")[0].click(); say();
+const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+const open = document.querySelectorAll("[aria-expanded=true]").length;
+document.title = JSON.stringify({
+    said, open, ids: ids.length, distinct: new Set(ids).size,
+    shown: all("li.shst-open input").map((input) => input.value),
+    other: other.querySelector(".shst-summary").textContent,
+});
+"""
+
+
+def test_a_reader_drives_the_figure(table, tmp_path):
+    chromium = find_program(
+        "chromium", "chromium-browser", "google-chrome", "chrome"
+    )
+    page = tmp_path / "page.html"
+    figure = named_alexnet_html(table)
+    page.write_text(
+        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><body>{figure}"
+        f"{figure}<title></title><script>{DRIVER}</script></body></html>",
+        "utf-8",
+    )
+    result = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    title = re.search(r"<title>(.*?)</title>", result.stdout, re.DOTALL)
+    seen = json.loads(unescape(title[1]))
+    works = "It fits: 1,000 outputs, 60,965,224 parameters, 724,406,816 MACs."
+    expected = [
+        works,
+        "It stops at 13. 13 was built with weights for 9,216 inputs, but "
+        "256 × 5 × 5 = 6,400 arrive.",
+        "It fits: 1,000 outputs, 49,430,888 parameters (−11,534,336),",
+        works,
+        "It stops at 3. Padding 2 is more than half of the 3 × 3 window",
+        "It fits: 1,000 outputs, 60,965,224 parameters, 741,302,816",
+        "It stops at 3. The 99 × 99 window does not fit: the map that "
+        "arrives is 55 × 55, with its padding 57 × 57.",
+        "It stops at 3. The kernel must be a whole number from 1 to 9,999.",
+        "It stops at 3. Padding 1 is more than half of the 1 × 1 window",
+    ]
+    for text, start in zip(seen["said"], expected, strict=True):
+        assert text.startswith(start), text
+    assert seen["shown"] == ["1", "2", "1"] and seen["open"] == 2
+    assert seen["ids"] == seen["distinct"] > 50
+    assert seen["other"] == works

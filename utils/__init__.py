@@ -1,0 +1,1 @@
+"""Helpers of the book: thin, and meant to be read."""

@@ -1,0 +1,291 @@
+"""Pictures of data, of training and of what a network has learned.
+
+Charts and pictures have a white ground in every theme; the one interactive
+figure, `shape_stepper`, follows the reader's light or dark mode.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import HTML
+
+from utils.shapes import LayerTable
+
+FIGURES = Path(__file__).parent / "figures"
+
+# Okabe and Ito's palette: told apart with every common colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = "osD^vX"
+
+# Starting points of the shape stepper: label, note, side of the input and
+# the settings that differ from the table's, by layer.
+ALEXNET_PRESETS = (
+    ("227, padding 0", "the arithmetic that works", 227, {}),
+    ("224, padding 0", "what the paper prints", 224, {}),
+    ("224, padding 2", "torchvision’s answer", 224, {"conv1": {"padding": 2}}),
+)
+
+
+def show_images(
+    images: torch.Tensor,
+    titles: Sequence[str] | None = None,
+    columns: int = 8,
+    scale: float = 1.2,
+) -> None:
+    """Show a minibatch of images as a grid.
+
+    Args:
+        images: uint8 from 0 to 255 or float from 0 to 1 (clipped), of shape
+            (N, H, W), (N, 1, H, W) or (N, 3, H, W).
+        titles: N short strings, one above each image.
+        columns: images a row.
+        scale: side of one image, in inches.
+
+    Raises:
+        ValueError: the shape is none of these, or the number of titles is
+            not N.
+    """
+    images = torch.as_tensor(images).detach().cpu()
+    if images.dim() == 3:
+        images = images[:, None]
+    if images.dim() != 4 or images.shape[1] not in (1, 3) or not len(images):
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}; wanted (N, H, W), "
+            "(N, 1, H, W) or (N, 3, H, W) with at least one image"
+        )
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(
+            f"{len(titles)} titles for {len(images)} images; give one each"
+        )
+    if images.is_floating_point():
+        images = images.clamp(0, 1)
+    _grid(images, titles, columns, scale)
+
+
+def show_filters(weight: torch.Tensor, columns: int = 12) -> None:
+    """Show the kernels of a first layer.
+
+    Each kernel is scaled by its own largest magnitude, so that 0 is always
+    middle grey: the pictures tell patterns apart, not strengths.
+
+    Args:
+        weight: shape (O, C, k, k) with C 1 (grey) or 3 (colour).
+        columns: kernels a row.
+
+    Raises:
+        ValueError: the shape is another one.
+    """
+    weight = torch.as_tensor(weight).detach().float().cpu()
+    if weight.dim() != 4 or weight.shape[1] not in (1, 3) or not len(weight):
+        raise ValueError(
+            f"weight has shape {tuple(weight.shape)}; wanted (O, 1, k, k) or "
+            "(O, 3, k, k), the weight of a first convolution"
+        )
+    largest = weight.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
+    _grid(0.5 + 0.5 * weight / largest, None, columns, 0.7)
+
+
+def show_feature_maps(
+    maps: torch.Tensor, count: int = 16, columns: int = 8
+) -> None:
+    """Show the first `count` channels of one image's feature maps.
+
+    Each map is scaled to its own range: black is its smallest value, white
+    its largest.
+
+    Args:
+        maps: shape (C, H, W) or (1, C, H, W).
+        count: how many channels, counted from the first.
+        columns: maps a row.
+
+    Raises:
+        ValueError: the shape is another one, or `count` is below 1.
+    """
+    maps = torch.as_tensor(maps).detach().float().cpu()
+    if maps.dim() == 4 and len(maps) == 1:
+        maps = maps[0]
+    if maps.dim() != 3 or not len(maps):
+        raise ValueError(
+            f"maps have shape {tuple(maps.shape)}; wanted (C, H, W) or "
+            "(1, C, H, W), the maps of one image"
+        )
+    if count < 1:
+        raise ValueError(f"count={count} must be at least 1")
+    maps = maps[:count, None]
+    low, high = maps.amin((2, 3), True), maps.amax((2, 3), True)
+    maps = (maps - low) / (high - low).clamp_min(1e-12)
+    titles = [f"channel {i}" for i in range(len(maps))]
+    _grid(maps, titles, columns, 1.2)
+
+
+def _grid(images, titles, columns, scale) -> None:
+    """Draw (N, C, H, W) images, grey ones from black to white."""
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    height, width = images.shape[-2:]
+    head = 0.32 if titles is not None else 0.06
+    size = (columns * scale, rows * (scale * height / width + head))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, dpi=110, squeeze=False, facecolor="white"
+    )
+    white = 255 if images.dtype == torch.uint8 else 1
+    for i, axis in enumerate(axes.flat):
+        axis.axis("off")
+        if i < len(images):
+            picture = images[i].permute(1, 2, 0).squeeze(-1).numpy()
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=white)
+        if i < len(images) and titles is not None:
+            axis.set_title(titles[i], fontsize=11, pad=3, color="black")
+    figure.tight_layout(pad=0.2)
+    plt.show()
+
+
+def plot_history(*logs: dict, labels: Sequence[str] | None = None) -> None:
+    """Plot loss and accuracy over the epochs of one or more trainings.
+
+    Dashed is training, solid is validation; several logs differ by marker
+    and by colour.
+
+    Args:
+        logs: what `utils.training.fit` returned.
+        labels: one name a log; by default the log's own "name".
+
+    Raises:
+        ValueError: no log, a log without epochs, or a wrong number of labels.
+    """
+    if not logs:
+        raise ValueError("plot_history needs at least one log from fit")
+    for log in logs:
+        if not isinstance(log, dict) or not log.get("epochs"):
+            raise ValueError(
+                "each log must be what fit returned, with at least one entry "
+                f"in log['epochs']; got {type(log).__name__}"
+            )
+    if labels is None:
+        labels = [log.get("name", f"run {i}") for i, log in enumerate(logs, 1)]
+    if len(labels) != len(logs):
+        raise ValueError(f"{len(labels)} labels for {len(logs)} logs")
+    figure, axes = plt.subplots(
+        1, 2, figsize=(6.2, 2.8), dpi=110, facecolor="white"
+    )
+    panels = (
+        ("loss", 1, "cross-entropy loss"),
+        ("accuracy", 100, "accuracy (%)"),
+    )
+    for axis, (key, unit, title) in zip(axes, panels, strict=True):
+        for i, (log, label) in enumerate(zip(logs, labels, strict=True)):
+            epochs = [entry["epoch"] for entry in log["epochs"]]
+            look = dict(
+                color=COLOURS[i % len(COLOURS)],
+                marker=MARKERS[i % len(MARKERS)],
+                markersize=4,
+                markevery=max(1, len(epochs) // 10),
+            )
+            for part, line in (("train", "--"), ("validation", "-")):
+                values = [unit * e[f"{part}_{key}"] for e in log["epochs"]]
+                name = part if len(logs) == 1 else f"{label}, {part}"
+                axis.plot(epochs, values, line, label=name, **look)
+        axis.set_xlabel("epoch", fontsize=11)
+        axis.set_ylabel(title, fontsize=11)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.tick_params(labelsize=10)
+        axis.grid(color="0.9")
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(fontsize=9, frameon=False)
+    figure.tight_layout()
+    plt.show()
+
+
+def shape_stepper(
+    table: LayerTable, presets: Sequence[tuple] = ALEXNET_PRESETS
+) -> HTML:
+    """The interactive layer table: change a layer, watch the rest follow.
+
+    The figure is one piece of HTML that needs no library and no network.
+    Without JavaScript it is a plain table. Equal tables give equal HTML.
+
+    Args:
+        table: from `layer_table`, for a network that is one chain of Conv2d,
+            MaxPool2d, AvgPool2d and Linear layers on a square image. Layers
+            that change neither size nor parameters (ReLU, LRN, dropout) are
+            noted beside the layer before them.
+        presets: starting points, each (label, note, side of the input,
+            {layer name: {setting: value}}).
+
+    Returns:
+        The figure, shown when it is the value of a cell.
+
+    Raises:
+        ValueError: the network branches, or has another layer that changes
+            sizes; or a preset names a layer that is not there.
+    """
+    channels, side, width = table.input_shape
+    if side != width:
+        raise ValueError(f"the input is {side} × {width}; wanted a square")
+    layers = _chain(table)
+    names = [layer["name"] for layer in layers]
+    for label, _, _, changes in presets:
+        for name in changes:
+            if name not in names:
+                raise ValueError(
+                    f"preset {label!r} changes {name!r}; the layers are "
+                    f"{', '.join(names)}. Pass presets of your own, or ()"
+                )
+    keys = ("label", "note", "side", "changes")
+    data = {
+        "input": {"channels": channels, "side": side},
+        "layers": layers,
+        "presets": [dict(zip(keys, p, strict=True)) for p in presets],
+    }
+    attributes = " ".join(
+        f'data-{key}="{escape(json.dumps(value, ensure_ascii=False))}"'
+        for key, value in data.items()
+    )
+    style, arithmetic, drawing = (
+        (FIGURES / f"shape_{part}").read_text("utf-8")
+        for part in ("stepper.css", "arithmetic.js", "stepper.js")
+    )
+    return HTML(
+        f"<style>{style}</style>\n"
+        f'<div class="shst" {attributes}>{table._repr_html_()}</div>\n'
+        f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
+    )
+
+
+def _chain(table: LayerTable) -> list[dict]:
+    """The layers that change sizes, each with notes on those that do not."""
+    layers: list[dict] = []
+    shape = table.input_shape
+    for layer in table.layers:
+        where = f"{layer.name} ({layer.kind})"
+        if layer.kind in ("Conv2d", "MaxPool2d", "AvgPool2d", "Linear"):
+            arriving, wanted = shape[0], layer.settings.get("in_channels")
+            if layer.kind == "Linear":
+                arriving = math.prod(shape)
+                wanted = layer.settings["in_features"]
+            if wanted not in (None, arriving):
+                raise ValueError(
+                    f"{where} does not take its input from the layer before "
+                    "it; the stepper needs a network that is one chain"
+                )
+            row = {"name": layer.name, "kind": layer.kind, "notes": ""}
+            layers.append(row | layer.settings)
+        elif layer.kind != "Flatten":
+            same = layer.output_shape == shape and not layer.parameters
+            if not same or layer.kind.startswith("Adaptive"):
+                raise ValueError(
+                    f"{where} changes sizes or has parameters in a way that "
+                    "the stepper cannot follow"
+                )
+            if layers:
+                note = layer.kind.replace("LocalResponseNorm", "LRN")
+                notes = f"{layers[-1]['notes']} · {note}"
+                layers[-1]["notes"] = notes.strip(" ·")
+        shape = layer.output_shape
+    return layers

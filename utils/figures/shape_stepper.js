@@ -1,0 +1,369 @@
+/* The shape stepper's figure. utils.display puts shape_arithmetic.js and this
+ * file into one function, a classic script that needs nothing else.
+ */
+
+/** An element; class names get the figure's prefix, "on..." are listeners. */
+function make(tag, settings, ...children) {
+  const isDrawing = /^(svg|g|path|rect|text)$/.test(tag);
+  const node = isDrawing
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(settings)) {
+    if (name === "class") {
+      node.setAttribute("class", value.replace(/(^| )/g, "$1shst-"));
+    } else if (name.startsWith("on")) {
+      node.addEventListener(name.slice(2), value);
+    } else {
+      node.setAttribute(name, value);
+    }
+  }
+  node.append(...children);
+  return node;
+}
+
+/** The maps as boxes: face = side, to scale; thickness = channels. */
+function drawMaps(width, rows, selected, select) {
+  const maps = rows.filter((row) => row.kind !== "Linear");
+  const drawn = (row) => row.state === "fine";
+  const narrow = width < 40 * maps.length + 150;
+  const thick = (row) => drawn(row) ? Math.min(40, row.channels * 0.04) : 0;
+  const tallest = Math.max(...maps.filter(drawn).map((row) => row.side), 1);
+  let scale = (narrow ? 100 : 150) / tallest;
+  const face = (row) => drawn(row) ? Math.max(2, row.side * scale) : 14;
+  const slot = (row) =>
+    Math.max(narrow ? 26 : 40, face(row) + thick(row) + 8);
+  const total = () => maps.reduce((sum, row) => sum + slot(row), 0);
+  for (let i = 0; i < 80 && total() > width; i += 1) scale *= 0.96;
+  const spare = Math.max(0, width - total()) / maps.length;
+  const height = tallest * scale + 38;
+  const middle = (height - 36) / 2;
+  const svg = make("svg", {
+    class: "maps", "aria-hidden": "true", focusable: "false",
+    viewBox: `0 0 ${Math.max(width, total())} ${height}`,
+  });
+  let left = 0;
+  const boxes = maps.map((row, i) => {
+    const [side, depth, room] = [face(row), thick(row), slot(row) + spare];
+    const x = left + (room - side - depth) / 2;
+    const y = middle - side / 2;
+    const center = left + room / 2;
+    left += room;
+    const box = make("g", {
+      class: `map ${row.state}${i === selected ? " selected" : ""}`,
+      onclick: () => select(i),
+    }, make("path", { class: "depth", d: drawn(row)
+      ? `M${x} ${y}l${depth} ${-depth / 2}h${side}v${side}l${-depth} ` +
+        `${depth / 2}M${x + side} ${y}l${depth} ${-depth / 2}` : "" }),
+    make("rect", { class: "face", x, y, width: side, height: side }),
+    make("text", { class: "side", x: center, y: height - 16 },
+      drawn(row) ? number(row.side) : "–"));
+    if (!narrow || i === selected) {
+      box.append(make("text", { class: "name", x: center, y: height - 3 },
+        row.name));
+    }
+    return { row, box, x, side };
+  });
+  svg.append(...boxes.map(({ box }) => box));
+  if (selected > 0 && boxes[selected] && drawn(boxes[selected].row)) {
+    // The receptive field of one output value, and the cone towards it.
+    const { row, x: tip } = boxes[selected];
+    const size = Math.min(row.receptive_field * scale, boxes[0].side);
+    const x = boxes[0].x + (boxes[0].side - size) / 2;
+    const edge = (y) => `M${x + size} ${y}L${tip} ${middle}`;
+    svg.insertBefore(make("path", { class: "cone",
+      d: edge(middle - size / 2) + edge(middle + size / 2) }),
+    boxes[1].box);
+    svg.append(make("rect", { class: "field", x, y: middle - size / 2,
+      width: size, height: size }));
+  }
+  return svg;
+}
+
+/** One row of the input; below it every window that reads from it. */
+function drawWindows(width, layer, before, row) {
+  const padded = before.side + 2 * layer.padding;
+  const pixel = width / Math.max(padded, span(layer));
+  const windows = row.side || 1;
+  const lanes = Math.min(windows, Math.ceil(span(layer) / layer.stride), 12);
+  const lane = Math.max(4, Math.min(8, 60 / lanes));
+  const [rowHeight, top] = [16, 22];
+  const height = top + lanes * lane;
+  const svg = make("svg", { class: "windows", "aria-hidden": "true",
+    viewBox: `0 0 ${width} ${height}`, focusable: "false" });
+  const bar = (kind, from, count, y, h) => {
+    if (count > 0) {
+      svg.append(make("rect", { class: kind, x: from * pixel, y,
+        width: count * pixel, height: h }));
+    }
+  };
+  const cells = (count) => pixel < 5 ? "" : Array.from({ length: count },
+    (_, i) => `M${i * pixel} 0v${rowHeight}`).join("");
+  bar("padding", 0, padded, 0, rowHeight);
+  bar("pixels", layer.padding, before.side, 0, rowHeight);
+  bar("unread", padded - (row.unread || 0), row.unread || 0, 0, rowHeight);
+  svg.append(make("path", { class: "grid", d: cells(padded) }));
+  const gap = Math.min(1, pixel / 3);
+  const shapes = Array.from({ length: windows }, (_, i) =>
+    `M${i * layer.stride * pixel + gap / 2} ${top + (i % lanes) * lane}` +
+    `h${span(layer) * pixel - gap}v${lane - 1.5}` +
+    `h${gap - span(layer) * pixel}z`);
+  svg.append(make("path", {
+    class: row.state === "fine" ? "window" : "window misfit",
+    d: shapes.join(""),
+  }));
+  return svg;
+}
+
+/* ------------------------------------------------------------ figure -- */
+
+const COLUMNS = ["layer", "window", "output", "parameters", "MACs",
+  "receptive field", "jump"];
+
+/** One value of a row, marked where it differs from the original's. */
+function cell(kind, label, value, was = value) {
+  const changed = value !== was;
+  return make("span", { class: kind + (changed ? " changed" : "") },
+    make("span", { class: "label" }, label ? `${label} ` : ""),
+    make("span", { class: "value" }, value),
+    changed ? make("span", { class: "was" }, ` was ${was}`) : "");
+}
+
+/** The cells of one row behind its name. */
+function cells(layer, row, result, wasLayer, was) {
+  const does =
+    cell("does", "", settingsText(layer, row), settingsText(wasLayer, was));
+  if (row.state !== "fine") {
+    const word = row.problem ? "impossible" : "not reached";
+    return [does, cell("output", "output", word)];
+  }
+  const count = (value) => value ? number(value) : "–";
+  const counted = [["parameters", "amount"], ["macs", "amount"],
+    ["receptive_field", "number"], ["jump", "number"]].map(([key, kind], i) => {
+    const node = cell(kind, COLUMNS[3 + i], count(row[key]), count(was[key]));
+    const share = result[key] ? row[key] / result[key] : 0;
+    node.style.setProperty("--shst-share", share.toFixed(4));
+    return node;
+  });
+  return [does, cell("output", "output", shape(row), shape(was)), ...counted];
+}
+
+/** Why it stops here and the way out; fix(value) takes it. */
+function problemBox({ problem }, fix) {
+  if (!problem) return "";
+  const box = make("div", { class: "problem" },
+    `${problem.text} ${problem.way}`);
+  if (problem.fix) {
+    box.append(make("button", { type: "button", class: "way",
+      onclick: () => fix(problem.fix.value) }, problem.fix.label));
+  }
+  return box;
+}
+
+/** The picture and the arithmetic of the open layer. */
+function details(width, layer, before, row) {
+  const parts = [];
+  const fine = row.state === "fine";
+  const windowed = layer.kind !== "Linear";
+  const tooWide = row.problem && row.problem.field === "kernel" &&
+    isWhole(layer.kernel, 1);
+  if (windowed && (fine || tooWide)) {
+    parts.push(drawWindows(width, layer, before, row),
+      make("div", { class: "caption" }, windowsText(layer, before, row)));
+  }
+  if (!fine) return parts;
+  const hint = windowed ? remainderHint(layer, before, row) : "";
+  if (hint) parts.push(make("div", { class: "hint" }, hint));
+  parts.push(make("div", { class: "sums" },
+    ...arithmetic(layer, before, row).map(([what, symbols, numbers]) =>
+      make("div", { class: "sum" }, make("span", { class: "what" }, what),
+        make("span", { class: "symbols" }, symbols),
+        make("span", {}, numbers)))));
+  return parts;
+}
+
+function start(figure, instance) {
+  const { channels, side } = JSON.parse(figure.dataset.input);
+  const originalLayers = JSON.parse(figure.dataset.layers);
+  const presets = JSON.parse(figure.dataset.presets);
+  const fresh = () => ({ side, layers: structuredClone(originalLayers) });
+  const state = { ...fresh(), follows: false, selected: 1 };
+  const reference = computeTable({ channels, side }, originalLayers);
+  const firstLinear = originalLayers.findIndex((l) => l.kind === "Linear");
+  const id = (name) => `shst-${instance}-${name}`;
+
+  const change = (values) => {
+    Object.assign(state, values);
+    refresh();
+  };
+  const select = (i) =>
+    change({ selected: i === 0 || state.selected === i ? -1 : i });
+  const presetState = (preset) => {
+    const layers = structuredClone(originalLayers);
+    for (const layer of layers) {
+      Object.assign(layer, preset.changes[layer.name]);
+    }
+    return { side: preset.side, layers };
+  };
+
+  /** A labelled number with a button on each side of it. */
+  function numberField(name, label, least, owner, key) {
+    const write = (value) => {
+      owner()[key] = value;
+      refresh();
+    };
+    const input = make("input", {
+      type: "number", id: id(name), min: least, max: MOST, inputmode: "numeric",
+      oninput: () => write(input.value === "" ? NaN : Number(input.value)),
+    });
+    // In the field the arrow keys do the same, hence no tab stop.
+    const step = (by, sign, words) => make("button", {
+      type: "button", tabindex: -1, "aria-label": `${label}: ${words}`,
+      onclick: () => write(Math.min(MOST,
+        Math.max(least, (owner()[key] || 0) + by))),
+    }, sign);
+    const node = make("div", { class: "control" },
+      make("label", { for: id(name) }, label),
+      make("div", { class: "spin" }, step(-1, "−", "one less"), input,
+        step(1, "+", "one more")));
+    return { key, node, update: (problem) => {
+      const value = owner()[key];
+      // Never rewrite what the reader is typing.
+      if (!Object.is(input.valueAsNumber, value)) {
+        input.value = Number.isNaN(value) ? "" : value;
+      }
+      const isCause = Boolean(problem) && problem.field === key;
+      input.setAttribute("aria-invalid", String(isCause));
+    } };
+  }
+
+  /* What stands still is built once; refresh() fills it. */
+  const maps = make("div", { class: "overview" });
+  const summary = make("div", { class: "summary", role: "status" });
+  const totals = make("div", { class: "row total" });
+  const sizeField = numberField("side", "Input size", 1, () => state, "side");
+  const presetButtons = presets.map((preset) => make("button", {
+    type: "button", class: "preset",
+    onclick: () => change(presetState(preset)),
+  }, make("strong", {}, preset.label), make("span", {}, preset.note)));
+  const radios = [false, true].map((follows) => make("input", { type: "radio",
+    name: id("fit"), onchange: () => change({ follows }) }));
+  const inputItem = make("li", {});
+  const items = originalLayers.map((layer, index) => {
+    const fields = Object.keys(LEAST).filter((key) => key in layer)
+      .map((key) => numberField(`${index}-${key}`, title(key), LEAST[key],
+        () => state.layers[index], key));
+    const item = {
+      fields,
+      flatten: make("div", { class: "flatten" }),
+      button: make("button", { type: "button", class: "row",
+        onclick: () => select(index + 1) }),
+      controls: make("div", { class: "fields", role: "group",
+        "aria-label": `Settings of ${layer.name}` },
+      ...fields.map((field) => field.node)),
+      problem: make("div", {}),
+      details: make("div", { class: "details" }),
+    };
+    item.node = make("li", {}, index === firstLinear ? item.flatten : "",
+      item.button, item.controls, item.problem, item.details);
+    return item;
+  });
+  const controls = make("div", { class: "controls" }, sizeField.node);
+  if (firstLinear >= 0) {
+    const { name, in_features: inputs } = originalLayers[firstLinear];
+    controls.append(make("fieldset", { class: "control" },
+      make("legend", {}, `Inputs of ${name}`),
+      make("div", { class: "choice" },
+        make("label", {}, radios[0], `fixed at ${number(inputs)}`),
+        make("label", {}, radios[1], "follow the maps"))));
+  }
+  controls.append(make("button", { type: "button", class: "reset",
+    onclick: () => change({ ...fresh(), follows: false }) }, "Reset"));
+  figure.replaceChildren(
+    make("div", { class: "presets", role: "group",
+      "aria-label": "Starting points" }, ...presetButtons),
+    controls, maps, summary,
+    make("div", { class: "row head", "aria-hidden": "true" },
+      ...COLUMNS.map((word) => make("span", {}, word))),
+    make("ol", { class: "rows" }, inputItem, ...items.map((i) => i.node)),
+    totals, make("div", { class: "caption" },
+      "The line under a number is its share of the total."));
+
+  function refreshLayer(item, index, result, width) {
+    const layer = state.layers[index];
+    const row = result.rows[index + 1];
+    const before = result.rows[index];
+    const open = state.selected === index + 1;
+    item.node.className = `shst-${row.state}${open ? " shst-open" : ""}`;
+    item.button.setAttribute("aria-expanded", String(open));
+    item.button.replaceChildren(
+      make("span", { class: "name" }, layer.name),
+      ...cells(layer, row, result, originalLayers[index],
+        reference.rows[index + 1]));
+    if (layer.notes) {
+      item.button.children[1].append(" ",
+        make("small", {}, `then ${layer.notes}`));
+    }
+    item.problem.replaceChildren(problemBox(row, (value) => {
+      if (layer.kind === "Linear") state.follows = true;
+      else layer[row.problem.field] = value;
+      refresh();
+      item.button.focus();
+    }));
+    item.fields.forEach((field) => field.update(row.problem));
+    item.flatten.textContent = "flatten" + (before.side
+      ? `: ${shape(before)} → ${number(before.channels * before.side ** 2)}`
+      : "");
+    item.controls.hidden = !open || item.fields.length === 0;
+    item.details.hidden = !open;
+    item.details.replaceChildren(
+      ...open ? details(width - 32, layer, before, row) : []);
+  }
+
+  function refresh() {
+    // Before the page is laid out, or in a closed tab, there is no width.
+    const width = Math.max(280, figure.clientWidth - 32);
+    const result = computeTable({ channels, side: state.side },
+      state.layers.map((layer, i) => i === firstLinear && state.follows
+        ? { ...layer, in_features: null } : layer));
+    const input = result.rows[0];
+    sizeField.update(input.problem);
+    radios[state.follows ? 1 : 0].checked = true;
+    presetButtons.forEach((button, i) => {
+      const { side, layers } = presetState(presets[i]);
+      button.setAttribute("aria-pressed", String(side === state.side &&
+        JSON.stringify(layers) === JSON.stringify(state.layers)));
+    });
+    maps.replaceChildren(drawMaps(width, result.rows, state.selected, select),
+      make("div", { class: "caption" },
+        fieldText(result.rows[state.selected], input)));
+    const text = summaryText(result, reference);
+    if (summary.textContent !== text) summary.textContent = text;
+    summary.classList.toggle("shst-stopped", Boolean(result.stopped));
+    inputItem.className = `shst-${input.state}`;
+    inputItem.replaceChildren(make("div", { class: "row" },
+      make("span", { class: "name" }, "input"), make("span", {}),
+      cell("output", "", input.problem ? "impossible" : shape(input),
+        shape(reference.rows[0]))), problemBox(input));
+    items.forEach((item, i) => refreshLayer(item, i, result, width));
+    totals.replaceChildren(make("span", { class: "name" }, "total"),
+      make("span", {}), make("span", {}),
+      ...[result.parameters, result.macs].map((total, i) =>
+        cell("amount", COLUMNS[3 + i], total === null ? "–" : number(total))));
+  }
+
+  let drawnAt = 0;
+  new ResizeObserver(() => {
+    if (figure.clientWidth === drawnAt) return;
+    drawnAt = figure.clientWidth;
+    refresh();
+  }).observe(figure);
+  refresh();
+}
+
+// Every figure not yet started, wherever this script was put: notebook front
+// ends move scripts about. The counter keeps ids apart on one page.
+for (const figure of document.querySelectorAll(".shst:not([data-started])")) {
+  window.shstCount = (window.shstCount || 0) + 1;
+  figure.dataset.started = "";
+  start(figure, window.shstCount);
+}

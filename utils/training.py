@@ -1,0 +1,344 @@
+"""Training and evaluation, one way for all chapters.
+
+`fit` trains a network by a `Recipe` and keeps a log; `predict` and `evaluate`
+run it. A run that was interrupted continues from its checkpoint and ends with
+the same weights.
+"""
+
+import contextlib
+import datetime
+import json
+import math
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from utils.data import Data, Split, batches
+from utils.scale import current_scale
+from utils.shapes import layer_table
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: stochastic gradient descent and its settings."""
+
+    epochs: int  # passes over the training images
+    learning_rate: float  # the highest one; `one_cycle` scales it
+    batch_size: int = 128  # images in a minibatch
+    momentum: float = 0.9  # as in torch.optim.SGD
+    weight_decay: float = 5e-4  # as in torch.optim.SGD
+    label_smoothing: float = 0.0  # probability spread over all classes
+    crop_padding: int = 0  # pixels of padding for random crops; 0: no crops
+    flip: bool = False  # mirror each image with probability one half
+
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise ValueError(f"epochs={self.epochs} must be at least 1")
+
+
+def one_cycle(progress: float) -> float:
+    """Learning-rate factor: up to 1 in the first quarter, then down to 0.
+
+    `progress` is the part of all steps that is done, from 0 to 1. Smith and
+    Topin, https://arxiv.org/abs/1708.07120, drawn with straight lines.
+    """
+    return min(progress / 0.25, (1 - progress) / 0.75)
+
+
+def fit(
+    net: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    name: str | None = None,
+    device: str | None = None,
+    precision: torch.dtype | None = None,
+    checkpoint: str | Path | None = None,
+    log: str | Path | None = None,
+) -> dict:
+    """Train `net` in place.
+
+    Args:
+        net: maps images (N, C, H, W) to logits (N, classes).
+        data: `data.train` is trained on, `data.validation` is measured after
+            every epoch; `data.test` is not touched.
+        recipe: how to train.
+        seed: of minibatches, augmentation and dropout. The first weights
+            come with `net`; seed them where it is made.
+        name: what the log calls the run; the class of `net` unless given.
+        device: "cuda" or "cpu"; the GPU if there is one.
+        precision: dtype of the mixed-precision arithmetic; the fastest of
+            this hardware unless given, torch.float32 for none.
+        checkpoint: file that is written after every epoch and read at the
+            start, so that the same call continues an interrupted run.
+        log: JSON file to write the returned log to.
+
+    Returns:
+        The log: what ran, on what, and the results of every epoch. `pflops`
+        is the training compute, 3 * 2 * MACs * images seen / 1e15, since a
+        backward pass costs about two forward passes.
+
+    Raises:
+        ValueError: the images do not fit the network, a label is out of
+            range, or the checkpoint is of another run.
+        FloatingPointError: the loss is not finite.
+    """
+    table = layer_table(net, tuple(data.train.images.shape[1:]))
+    check_labels(table.output_shape, data)
+    device = torch.device(device or default_device())
+    precision = precision or fast_precision(device)
+    train = data.train.to(device)
+    net.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        net.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )
+    # float16 loses small gradients; multiplying the loss keeps them.
+    scaler = torch.amp.GradScaler(
+        device.type, enabled=precision == torch.float16
+    )
+    parts = {"net": net, "optimizer": optimizer, "scaler": scaler}
+    result = {
+        "name": name or type(net).__name__,
+        "command": command(),
+        "date": datetime.date.today().isoformat(),
+        "scale": current_scale(),
+        "seed": seed,
+        "data": {"source": data.source, "train_images": len(train)},
+        "recipe": asdict(recipe),
+        "precision": str(precision).removeprefix("torch."),
+        "parameters": table.parameters,
+        "macs": table.macs,
+        "pflops": 6 * table.macs * len(train) * recipe.epochs / 1e15,
+        "hardware": hardware(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        },
+        "seconds": 0.0,
+        "epochs": [],
+    }
+    if checkpoint and Path(checkpoint).exists():
+        resume(Path(checkpoint), parts, result)
+
+    for epoch in range(len(result["epochs"]), recipe.epochs):
+        start = time.perf_counter()
+        # Each epoch draws from its own seed, so that the epoch after an
+        # interruption is the one it would have been.
+        with torch.random.fork_rng():
+            torch.manual_seed(1_000_003 * seed + epoch)
+            loss, accuracy = train_epoch(
+                train, recipe, epoch, precision, name=result["name"], **parts
+            )
+        measured = evaluate(net, data.validation, precision=precision)
+        seconds = time.perf_counter() - start
+        result["seconds"] += seconds
+        result["epochs"].append(
+            {
+                "epoch": epoch + 1,
+                "train_loss": loss,
+                "train_accuracy": accuracy,
+                "validation_loss": measured["loss"],
+                "validation_accuracy": measured["accuracy"],
+                "seconds": round(seconds, 3),
+            }
+        )
+        if checkpoint:
+            states = {key: part.state_dict() for key, part in parts.items()}
+            with complete_file(Path(checkpoint)) as file:
+                torch.save(states | {"result": result}, file)
+    if log:
+        with complete_file(Path(log)) as file:
+            file.write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def train_epoch(
+    train, recipe, epoch, precision, *, name, net, optimizer, scaler
+) -> tuple[float, float]:
+    """One pass over the training images: forward, backward, step.
+
+    Returns:
+        Mean loss and accuracy while training: dropout on, weights changing.
+    """
+    minibatches = batches(
+        train,
+        recipe.batch_size,
+        shuffle=True,
+        crop_padding=recipe.crop_padding,
+        flip=recipe.flip,
+        device=train.images.device,
+    )
+    steps = math.ceil(len(train) / recipe.batch_size)
+    title = f"{name}, epoch {epoch + 1} of {recipe.epochs}"
+    bar = tqdm(minibatches, desc=title, total=steps, leave=False)
+    net.train()
+    losses, rates, correct = [], [], 0
+    for images, labels in bar:
+        progress = (steps * epoch + len(losses) + 0.5) / (
+            steps * recipe.epochs
+        )
+        rates.append(recipe.learning_rate * one_cycle(progress))
+        optimizer.param_groups[0]["lr"] = rates[-1]
+        with mixed_precision(train.images.device, precision):
+            logits = net(images)
+            loss = F.cross_entropy(
+                logits, labels, label_smoothing=recipe.label_smoothing
+            )
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.detach() * len(labels))
+        correct += (logits.argmax(1) == labels).sum()
+        # Reading a loss makes a GPU wait, so read fifty at a time.
+        if len(losses) % 50 == 0:
+            check_finite(losses, rates)
+    check_finite(losses, rates)
+    mean_loss = torch.stack(losses).sum() / len(train)
+    return mean_loss.item(), (correct / len(train)).item()
+
+
+@torch.no_grad()
+def predict(
+    net: nn.Module, split: Split, *, precision: torch.dtype | None = None
+) -> torch.Tensor:
+    """float32 logits (N, classes), on the CPU, for every image of a split.
+
+    Runs in evaluation mode and leaves `net` in the mode in which it was.
+    Arguments as in `fit`.
+    """
+    device = next(net.parameters()).device
+    was_training = net.training
+    net.eval()
+    with mixed_precision(device, precision or fast_precision(device)):
+        logits = [
+            net(images).float().cpu()
+            for images, _ in batches(split, 500, device=device)
+        ]
+    net.train(was_training)
+    return torch.cat(logits)
+
+
+def evaluate(
+    net: nn.Module, split: Split, *, precision: torch.dtype | None = None
+) -> dict[str, float]:
+    """Mean cross-entropy "loss" and "accuracy" (0 to 1), as in `predict`."""
+    logits = predict(net, split, precision=precision)
+    labels = split.labels.cpu()
+    right = (logits.argmax(1) == labels).double()
+    return {
+        "loss": F.cross_entropy(logits, labels).item(),
+        "accuracy": right.mean().item(),
+    }
+
+
+def default_device() -> str:
+    """The GPU if PyTorch sees one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def fast_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where it is built in, float16 on older GPUs, else float32."""
+    if device.type == "cuda":
+        # A T4 emulates bfloat16, slowly.
+        built_in = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if built_in else torch.float16
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    built_in = able.get("avx512_bf16") or able.get("amx_bf16")
+    on_cpu = device.type == "cpu"
+    return torch.bfloat16 if on_cpu and built_in else torch.float32
+
+
+def mixed_precision(device: torch.device, precision: torch.dtype):
+    if precision == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=precision)
+
+
+def command() -> str:
+    """The program that runs, without this machine's folders."""
+    if "ipykernel" in sys.modules:
+        return "notebook"
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def hardware(device: torch.device) -> dict:
+    if device.type == "cuda":
+        return {"device": torch.cuda.get_device_name(device)}
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    cpu = able.get("cpu_name") or platform.processor() or platform.machine()
+    return {"device": cpu, "threads": torch.get_num_threads()}
+
+
+def check_labels(output_shape: tuple[int, ...], data: Data) -> None:
+    if len(output_shape) != 1:
+        raise ValueError(
+            f"for one image the network's output has the shape {output_shape} "
+            "instead of (classes,); end it with nn.Flatten() or nn.Linear"
+        )
+    for split in (data.train, data.validation):
+        low, high = split.labels.min().item(), split.labels.max().item()
+        if low < 0 or high >= output_shape[0]:
+            raise ValueError(
+                f"labels go from {low} to {high}, but the network has "
+                f"{output_shape[0]} outputs, for labels from 0 to "
+                f"{output_shape[0] - 1}; give its last layer more outputs"
+            )
+
+
+def check_finite(losses, rates) -> None:
+    finite = torch.stack(losses).isfinite().tolist()
+    if not all(finite):
+        step = finite.index(False)
+        raise FloatingPointError(
+            f"the loss is not finite at step {step + 1} of the epoch, with "
+            f"the learning rate {rates[step]:.3g}; try a third of it, or "
+            "look for a division by zero in the network"
+        )
+
+
+@contextlib.contextmanager
+def complete_file(path: Path):
+    """A path to write to, renamed to `path` at the end: never half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def resume(path: Path, parts: dict, result: dict) -> None:
+    """Put the state of a checkpoint into `parts` and `result`."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        before = state["result"]
+    except Exception as error:
+        raise ValueError(
+            f"{path} is not a checkpoint that can be read ({error}); delete "
+            "it to start again"
+        ) from error
+    for key in "name seed data recipe precision parameters".split():
+        if before[key] != result[key]:
+            raise ValueError(
+                f"{path} belongs to another run: its {key} is {before[key]!r} "
+                f"and this one's {result[key]!r}; name another file for this "
+                "run, or delete that one"
+            )
+    for key, part in parts.items():
+        part.load_state_dict(state[key])
+    result["epochs"], result["seconds"] = before["epochs"], before["seconds"]
+    print(f"continuing after epoch {len(result['epochs'])} of {path}")
