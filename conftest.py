@@ -1,0 +1,91 @@
+"""Guards for running notebooks with nbval, which alone passes too much.
+
+nbval looks at a cell's outputs only. So it calls a cell good whose magic is
+unknown (the rest of the cell never ran), whose `!command` or `%pip` failed,
+or which promised an exception and raised none. With these guards such cells
+fail; tests/must_fail holds a notebook for each, tests/test_guards.py runs
+them. The guards lean on parts of nbval that are not its public interface and
+say so when a new version moves them.
+"""
+
+import os
+
+import pytest
+
+# They must fail; tests/test_guards.py names them one by one.
+collect_ignore_glob = ["tests/must_fail/*"]
+
+# IPython leaves the exit status of the last `!command` in this name.
+SHELL_STATUS = "get_ipython().user_ns.pop('_exit_code', 0)"
+
+
+def pytest_configure(config):
+    """Arm the guards when notebooks are run."""
+    options = config.option
+    if not (options.nbval or options.nbval_lax):
+        return
+    if options.nbval and options.nbval_lax:
+        raise pytest.UsageError("choose one of --nbval and --nbval-lax")
+    if getattr(options, "tx", None) and options.dist not in (
+        "loadfile",
+        "loadscope",
+    ):
+        raise pytest.UsageError(
+            f"--dist {options.dist} sends the cells of one notebook to "
+            "different kernels; add --dist loadfile"
+        )
+    # Chapters run at smoke scale in tests, unless somebody asks for more.
+    os.environ.setdefault("BOOK_SCALE", "smoke")
+    _watch_replies()
+
+
+def _watch_replies():
+    """Make nbval fail where the kernel's reply, not its output, says so."""
+    from nbval.kernel import RunningKernel
+
+    if not all(
+        hasattr(RunningKernel, name)
+        for name in ("get_message", "execute_cell_input")
+    ):
+        raise pytest.UsageError(
+            "this nbval has no RunningKernel.get_message or "
+            "execute_cell_input: adapt the guards in conftest.py, or pin "
+            "nbval to 0.11.0"
+        )
+    get_message = RunningKernel.get_message
+
+    def execute_cell_input(self, cell_input, allow_stdin=None):
+        return self.kc.execute(
+            cell_input,
+            store_history=False,
+            allow_stdin=allow_stdin,
+            stop_on_error=False,
+            user_expressions={"shell_status": SHELL_STATUS},
+        )
+
+    def guarded_get_message(self, stream, timeout=None):
+        message = get_message(self, stream, timeout=timeout)
+        content = message["content"]
+        if content.get("ename") == "UsageError":
+            pytest.fail(f"IPython: {content['evalue']}", pytrace=False)
+        status = content.get("user_expressions", {}).get("shell_status")
+        if status and status["data"]["text/plain"] != "0":
+            pytest.fail(
+                "a shell command in this cell failed with exit status "
+                f"{status['data']['text/plain']}",
+                pytrace=False,
+            )
+        return message
+
+    RunningKernel.execute_cell_input = execute_cell_input
+    RunningKernel.get_message = guarded_get_message
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fail a cell tagged raises-exception that raised nothing."""
+    yield
+    if getattr(item, "options", {}).get("check_exception") and not any(
+        output.output_type == "error" for output in item.test_outputs
+    ):
+        pytest.fail("tagged raises-exception, but raised nothing", False)

@@ -1,0 +1,262 @@
+"""Every rule of tools/chapter_rules.py passes a good chapter and can fail."""
+
+import json
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from tools import chapter_rules as rules
+
+PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 1x1>"}
+ALT = {"mystnb": {"image": {"alt": "A line that falls from left to right"}}}
+QUESTION = """What is floor(7 / 2)?
+
+<details class="choice"><summary>3</summary>
+
+Right: 3.5 is rounded down.
+</details>
+<details class="choice"><summary>4</summary>
+
+That is the ceiling, not the floor.
+</details>
+"""
+SOLUTION = {
+    "cellView": "form",
+    "jupyter": {"source_hidden": True},
+    "tags": ["hide-cell", "solution"],
+}
+FACT = {"tags": ["nbval-check-output"]}
+
+
+def code(source, metadata=None, **output):
+    """Return a code cell that printed `text`, or showed `data`."""
+    kind = "stream" if "text" in output else "display_data"
+    outputs = [v4.new_output(kind, **output)] if output else []
+    return v4.new_code_cell(source, metadata=metadata or {}, outputs=outputs)
+
+
+def good_chapter():
+    """Return the smallest chapter that keeps every rule."""
+    exercises = "\n\n".join(f"**Exercise 2.{n}** Why?" for n in range(1, 7))
+    text_solutions = "\n\n".join(
+        f"<details><summary>Solution 2.{n}</summary>\n\nSo.\n\n</details>"
+        for n in range(2, 7)
+    )
+    cells = [
+        v4.new_markdown_cell(
+            "# AlexNet\n\nThe error fell to 15.3 % in "
+            "[the paper](https://example.org)."
+        ),
+        code(rules.SETUP_CELL, {"cellView": "form", "tags": ["remove-cell"]}),
+        *[code(f"print({n})", FACT, text=f"{n}\n") for n in range(10)],
+        code("plt.show()", ALT, data=PNG),
+        v4.new_markdown_cell(f"## Exercises\n\n{exercises}"),
+        code("# @title Solution 2.1\nprint(1)", SOLUTION, text="1\n"),
+        v4.new_markdown_cell(text_solutions),
+        v4.new_markdown_cell("## Quiz\n\n" + QUESTION * 5),
+        v4.new_markdown_cell("## Sources\n\n[Paper](https://example.org)"),
+    ]
+    notebook = v4.new_notebook(cells=cells)
+    # Through JSON, so that cells made from one dict do not share it.
+    notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+    notebook.metadata.kernelspec = rules.KERNEL
+    notebook.metadata.language_info = rules.LANGUAGE
+    code_cells = [c for c in notebook.cells if c.cell_type == "code"]
+    for count, cell in enumerate(code_cells, 1):
+        cell.execution_count = count
+    return stamp(notebook)
+
+
+def stamp(notebook, scale="laptop"):
+    """Say that the notebook was executed as it stands."""
+    notebook.metadata.book = nbformat.from_dict(
+        {"code_hash": rules.code_hash(notebook), "scale": scale}
+    )
+    return notebook
+
+
+TITLE, SETUP, FIRST_FACT, FIGURE, EXERCISES, SOLVED, TEXTS, QUIZ, LAST = (
+    *range(3),
+    *range(12, 18),
+)
+
+
+def test_good_chapter_has_no_problems():
+    assert rules.problems(good_chapter()) == []
+
+
+# What a hurried author might write, and what the rules must answer.
+SOURCES = [
+    (TITLE, "No title", "begins with `# Title`"),
+    (TITLE, "# A\n\n# B", "exactly one heading of level 1"),
+    (TITLE, "# A\n\n### B", "jumps from level 1 to 3"),
+    (TITLE, "# A\n\nAccuracy is 91 %.", "typed by hand"),
+    (TITLE, "# A\n\nIt is 91.2% now.", "typed by hand"),
+    (TITLE, "# A\n\n| net | accuracy |\n|-|-|\n| A | 9.1 % |", "typed by"),
+    (TITLE, "# A\n\n![x](x.png)", "image file"),
+    (TITLE, "# A\n\nSee {cite:p}`x`.", "MyST role"),
+    (TITLE, "# A\n\n```{note}\nx\n```", "MyST directive"),
+    (TITLE, "# A\n\n:::\nx\n:::", "MyST fence"),
+    (TITLE, "(sec)=\n\n# A", "MyST label"),
+    (TITLE, "# A\n\n$$\nx\n$$ (eq)", "MyST equation label"),
+    (TITLE, "# A\n\n% remark", "MyST comment"),
+    (TITLE, "# A\n\nLook in /home/me/x.", "local path"),
+    (SETUP, rules.SETUP_CELL + "\n# more", "tools/setup_cell.py"),
+    (FIRST_FACT, "!ls", "not plain Python"),
+    (FIRST_FACT, "%time 1", "not plain Python"),
+    (FIRST_FACT, "get_ipython().system('ls')", "hides failures"),
+    (FIRST_FACT, "open('/home/me/x')", "path of this machine"),
+    (FIRST_FACT, "plt.plot(x);", "ends with `;`"),
+    (FIRST_FACT, "plt.plot(x);  # why", "ends with `;`"),
+    (FIRST_FACT, "x = 1" + " " * 75, "80 characters"),
+    (FIRST_FACT, "", "is empty"),
+    (FIRST_FACT, "# NBVAL_SKIP\nx = 1", "do not hide a cell"),
+    (FIRST_FACT, "print('edited')", "edited after it was executed"),
+    (EXERCISES, "**Exercise 2.1** Why?", "1 exercises; 6 are needed"),
+    (EXERCISES, "**Exercise 2.1** A\n\n**Exercise 2.1** B", "stands twice"),
+    (TEXTS, "None", "Exercise 2.2 has no solution"),
+    (EXERCISES, "None", "Solution 2.6 has no exercise"),
+    (SOLVED, "print(1)", "begins with `# @title Solution 2.1`"),
+    (QUIZ, "## Quiz\n\n" + QUESTION * 4, "4 quiz questions"),
+    (QUIZ, QUESTION.replace("Right", "Yes") * 5, "0 of them right"),
+    (QUIZ, QUESTION.replace("That", "Right") * 5, "2 of them right"),
+    (QUIZ, QUESTION.replace("?", ".") * 5, "does not ask"),
+    (
+        QUIZ,
+        QUESTION.replace("That is the ceiling, not the floor.", "No.") * 5,
+        "not explained",
+    ),
+    (LAST, "## Sources\n\nNone", "no section `## Sources` with links"),
+]
+
+
+@pytest.mark.parametrize(("cell", "source", "answer"), SOURCES)
+def test_bad_source_is_found(cell, source, answer):
+    notebook = good_chapter()
+    notebook.cells[cell].source = source
+    assert answer in "\n".join(rules.problems(notebook))
+
+
+METADATA = [
+    (SETUP, {}, "(set-up) needs the metadata"),
+    (FIRST_FACT, {}, "9 cells are tagged"),
+    (FIRST_FACT, {"tags": ["nbval-skip"]}, "do not hide a cell"),
+    (FIRST_FACT, {"tags": ["raises-exception"]}, "raised nothing"),
+    (
+        FIRST_FACT,
+        {"execution": {"iopub.execute_input": "2026-01-01T10:00:00Z"}},
+        "time stamp",
+    ),
+    (FIGURE, {}, "mystnb.image.alt"),
+    (FIGURE, {"mystnb": {"image": {"alt": "a chart"}}}, "20 characters"),
+    (SOLVED, {"tags": ["solution"]}, "a solution begins with"),
+]
+
+
+@pytest.mark.parametrize(("cell", "metadata", "answer"), METADATA)
+def test_bad_metadata_is_found(cell, metadata, answer):
+    notebook = good_chapter()
+    notebook.cells[cell].metadata = nbformat.from_dict(metadata)
+    assert answer in "\n".join(rules.problems(notebook))
+
+
+def stream(text, name="stdout"):
+    return v4.new_output("stream", name=name, text=text)
+
+
+OUTPUTS = [
+    (FIRST_FACT, [], "printed nothing"),
+    (FIRST_FACT, [stream("<object at 0x7f00aa11>")], "an address or a date"),
+    (FIRST_FACT, [stream("oops", "stderr")], "stderr is stored"),
+    (FIRST_FACT, [stream("saved to /home/me/x")], "local path"),
+    (FIRST_FACT, [stream(f"in {rules.ROOT}")], "local path"),
+    (FIRST_FACT, [v4.new_output("error", ename="E")], "an error is stored"),
+    (
+        FIGURE,
+        [v4.new_output("display_data", data={"image/svg+xml": "<svg/>"})],
+        "image/svg+xml; figures are PNG",
+    ),
+    (FIGURE, [v4.new_output("display_data", data=PNG)] * 2, "one alt text"),
+]
+
+
+@pytest.mark.parametrize(("cell", "outputs", "answer"), OUTPUTS)
+def test_bad_output_is_found(cell, outputs, answer):
+    notebook = good_chapter()
+    notebook.cells[cell].outputs = outputs
+    assert answer in "\n".join(rules.problems(notebook))
+
+
+def test_bad_notebook_is_found():
+    notebook = good_chapter()
+    notebook.cells[3].execution_count = None
+    notebook.metadata.kernelspec = {"name": "conda-env"}
+    notebook.metadata.language_info = {"name": "python", "version": "3.11"}
+    stamp(notebook, scale="smoke")
+    found = "\n".join(rules.problems(notebook))
+    assert "execution count None" in found
+    assert "kernelspec" in found
+    assert "language_info" in found
+    assert "executed at scale 'smoke'" in found
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "It reaches at least 88 % accuracy.",
+        "The error was 15.3 % ([Krizhevsky](https://example.org), page 2).",
+        "The first dense layer holds 62 % of all parameters.",
+        "The role `{x}` is code, so is $\\frac{a}{b}$.",
+    ],
+)
+def test_good_prose_passes(prose):
+    notebook = good_chapter()
+    notebook.cells[TITLE].source = f"# AlexNet\n\n{prose}"
+    assert rules.problems(notebook) == []
+
+
+def test_stamp_ignores_prose_and_setup():
+    notebook = good_chapter()
+    before = rules.code_hash(notebook)
+    notebook.cells[TITLE].source += " More."
+    notebook.cells[SETUP].source += "\n# another URL"
+    assert rules.code_hash(notebook) == before
+    notebook.cells[FIRST_FACT].source += " "
+    assert rules.code_hash(notebook) != before
+
+
+def test_file_rules(tmp_path):
+    notebook = good_chapter()
+    notebook.cells[TITLE].source = (
+        "# AlexNet\n\n[a](02_net.ipynb#sources) [b](#quiz) "
+        "[c](https://example.org) $$x \\tag{2.1}$$"
+    )
+    path = tmp_path / "02_net.ipynb"
+    nbformat.write(notebook, path)
+    assert [p for rule in rules.FILE_RULES for p in rule(path)] == []
+
+    notebook.cells[TITLE].source = (
+        "# AlexNet\n\n[a](03_vgg.ipynb) [b](02_net.ipynb#nowhere) "
+        "$$x \\tag{1.1}$$"
+    )
+    notebook.cells[LAST].source += "x" * rules.FILE_SIZE
+    nbformat.write(notebook, path)
+    problems = "\n".join(p for rule in rules.FILE_RULES for p in rule(path))
+    assert "03_vgg.ipynb leads to no file" in problems
+    assert "02_net.ipynb#nowhere leads to no heading" in problems
+    assert "in chapter 2" in problems
+    assert "600,000 are allowed" in problems
+
+
+def test_invalid_file_is_found(tmp_path):
+    notebook = good_chapter()
+    path = tmp_path / "02_net.ipynb"
+    notebook.cells[4].id = notebook.cells[5].id
+    path.write_text(json.dumps(notebook), "utf-8")
+    assert "stands twice" in rules.is_valid(path)[0]
+
+    notebook.cells[4].id = "another"
+    notebook.cells[4].surprise = True
+    path.write_text(json.dumps(notebook), "utf-8")
+    assert "surprise" in rules.is_valid(path)[0]

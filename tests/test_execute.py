@@ -1,0 +1,71 @@
+"""tools/execute.py stores a chapter whole and stamped, or not at all."""
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from tools import chapter_rules, execute
+
+
+def chapter(folder, *sources):
+    """Write a notebook that was never executed."""
+    path = folder / "01_test.ipynb"
+    cells = [v4.new_code_cell(source) for source in sources]
+    notebook = v4.new_notebook(cells=cells)
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_chapter_is_executed_and_stamped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BOOK_SCALE", "laptop")
+    path = chapter(
+        tmp_path,
+        "from pathlib import Path\nfrom tqdm import trange",
+        "for step in trange(3):\n    pass",
+        "print(Path.cwd().name)",
+    )
+    assert execute.main([str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "01_test.ipynb" in printed
+    assert "s at laptop" in printed
+
+    notebook = nbformat.read(path, as_version=4)
+    imports, progress, folder = notebook.cells
+    assert imports.outputs == progress.outputs == []
+    assert folder.outputs[0].text == f"{tmp_path.name}\n"
+    for rule in (
+        chapter_rules.has_stable_metadata,
+        chapter_rules.has_current_stamp,
+        chapter_rules.was_run_in_order,
+    ):
+        assert rule(notebook) == []
+
+    first = path.read_bytes()
+    assert execute.main(["--check", str(path)]) == 0
+    assert execute.main([str(path)]) == 0
+    assert path.read_bytes() == first, "executing twice gave two files"
+
+    notebook.cells[2].source += "  # edited"
+    nbformat.write(notebook, path)
+    assert execute.main(["--check", str(path)]) == 1
+    assert "`make execute`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import warnings\nwarnings.warn('beware')", "stderr is stored"),
+        ("print('/home/me/data')", "local path '/home/"),
+    ],
+)
+def test_unfit_chapter_is_not_written(tmp_path, capsys, source, reason):
+    path = chapter(tmp_path, "x = 1", source)
+    before = path.read_bytes()
+    assert execute.main([str(path)]) == 1
+    message = capsys.readouterr().err
+    assert reason in message
+    assert source.split("\n")[0][:20] in message, "the cell is not named"
+    assert "Not written" in message
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -1,0 +1,525 @@
+"""The rules every chapter keeps, one function each.
+
+A rule takes a notebook and returns what is wrong with it, a list of
+sentences; an empty list means that the rule is kept. tests/test_notebooks.py
+applies them to the chapters, tests/test_chapter_rules.py shows that each can
+fail, and tools/execute.py uses those about outputs.
+"""
+
+import ast
+import hashlib
+import io
+import json
+import re
+import tokenize
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+from myst_parser.mdit_to_docutils.base import compute_unique_slug
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+SETUP_CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8").rstrip("\n")
+SETUP_METADATA = {"cellView": "form", "tags": ["remove-cell"]}
+SOLUTION_TAGS = {"hide-cell", "solution"}
+FACT = "nbval-check-output"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
+
+FACTS_NEEDED = 10
+EXERCISES_NEEDED = 6
+QUESTIONS_NEEDED = 5
+ALT_LENGTH = 20
+LINE_LENGTH = 79
+FILE_SIZE = 600_000
+# What the page, Colab and nbval can all show.
+MIME_TYPES = {
+    "text/plain",
+    "text/html",
+    "text/latex",
+    "text/markdown",
+    "image/png",
+    "image/jpeg",
+}
+LOCAL_PATH = re.compile(
+    r"(?<![\w.:/~-])(?:/(?:home|root|Users|tmp|var|opt|usr|mnt|content)/"
+    rf"|[A-Z]:\\+Users|{re.escape(str(ROOT))})|site-packages"
+)
+MARKDOWN = MarkdownIt("commonmark")
+
+
+# Looking into a notebook
+
+
+def code_hash(notebook: NotebookNode) -> str:
+    """Return the sha256 of the code cells' sources, less the set-up cell."""
+    sources = [c.source for _, c in _cells(notebook, "code")]
+    kept = [s for s in sources if not s.startswith("# @title Set-up")]
+    return hashlib.sha256("\0".join(kept).encode()).hexdigest()
+
+
+def _cells(notebook, kind):
+    """Return (label, cell) of every cell of one kind."""
+    found = []
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == kind:
+            start = cell.source.strip().split("\n")[0][:40]
+            found.append((f"cell {number} ({start!r})", cell))
+    return found
+
+
+def _tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def _output_texts(cell):
+    """Return every text among a cell's outputs, errors included."""
+    texts = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            texts.append(output.text)
+        elif output.output_type == "error":
+            texts.append("\n".join(output.traceback))
+        else:
+            texts += [
+                content
+                for mime, content in output.data.items()
+                if mime.startswith("text/")
+            ]
+    return texts
+
+
+def _mime_types(cell):
+    return [m for o in cell.outputs for m in o.get("data", {})]
+
+
+def _headings(notebook):
+    """Return (level, slug, text) of every heading, as the page has them."""
+    found, slugs = [], set()
+    for _, cell in _cells(notebook, "markdown"):
+        for node in SyntaxTreeNode(MARKDOWN.parse(cell.source)).children:
+            if node.type == "heading":
+                slug = compute_unique_slug(node, slugs)
+                slugs.add(slug)
+                text = node.children[0].content
+                found.append((int(node.tag[1]), slug, text))
+    return found
+
+
+def _blocks(cell):
+    """Return the text blocks of a Markdown cell; code is left out."""
+    return [
+        token.content
+        for token in MARKDOWN.parse(cell.source)
+        if token.type in ("inline", "html_block")
+    ]
+
+
+# The notebook
+
+
+def has_stable_metadata(notebook: NotebookNode) -> list[str]:
+    """The kernel is python3 and nothing says when a cell was run."""
+    found = []
+    if notebook.metadata.get("kernelspec") != KERNEL:
+        found.append(f"metadata.kernelspec is not {KERNEL}")
+    if notebook.metadata.get("language_info") != LANGUAGE:
+        found.append(f"metadata.language_info is not {LANGUAGE}")
+    for number, cell in enumerate(notebook.cells):
+        if re.search(r"\d{4}-\d\d-\d\dT\d\d:", str(cell.metadata)):
+            found.append(f"cell {number}: a time stamp in its metadata")
+    return found
+
+
+def has_current_stamp(notebook: NotebookNode) -> list[str]:
+    """The outputs belong to the code: it was executed as it stands."""
+    stamp = notebook.metadata.get("book", {})
+    if stamp.get("code_hash") != code_hash(notebook):
+        return ["the code was edited after it was executed: `make execute`"]
+    if stamp.get("scale") not in ("laptop", "full"):
+        return [
+            f"executed at scale {stamp.get('scale')!r}, and readers need "
+            + "laptop or full: unset BOOK_SCALE and `make execute`"
+        ]
+    return []
+
+
+# Code cells
+
+
+def begins_with_setup(notebook: NotebookNode) -> list[str]:
+    """Cell 0 has the only H1, cell 1 is the set-up cell, word for word."""
+    first, second = [*notebook.cells, {}, {}][:2]
+    found = []
+    if not first.get("source", "").startswith("# ") or (
+        first.cell_type != "markdown"
+    ):
+        found.append("cell 0 is not Markdown that begins with `# Title`")
+    if [level for level, _, _ in _headings(notebook)].count(1) != 1:
+        found.append("there is not exactly one heading of level 1")
+    if second.get("source") != SETUP_CELL:
+        found.append("cell 1 is not the text of tools/setup_cell.py")
+    elif second.metadata != SETUP_METADATA or second.outputs:
+        found.append(
+            f"cell 1 (set-up) needs the metadata {SETUP_METADATA}, no output"
+        )
+    return found
+
+
+def is_plain_python(notebook: NotebookNode) -> list[str]:
+    """Every code cell is Python without `!` and `%` (nbval misses those)."""
+    found = []
+    for label, cell in _cells(notebook, "code"):
+        if not cell.source.strip():
+            found.append(f"{label}: is empty")
+        try:
+            ast.parse(cell.source)
+        except SyntaxError as error:
+            found.append(
+                f"{label}: line {error.lineno} is not plain Python; "
+                "instead of `!` and `%` write subprocess.run(..., check=True)"
+            )
+            continue
+        if LOCAL_PATH.search(cell.source):
+            found.append(f"{label}: names a path of this machine")
+        if "get_ipython" in cell.source:
+            found.append(f"{label}: get_ipython hides failures from nbval")
+        tokens = tokenize.generate_tokens(io.StringIO(cell.source).readline)
+        visible = [t.string for t in tokens if t.string.strip()]
+        visible = [t for t in visible if not t.startswith("#")]
+        if visible and visible[-1] == ";":
+            found.append(
+                f"{label}: ends with `;`, which nbval does not honour; "
+                "end a plot with plt.show()"
+            )
+    return found
+
+
+def has_short_lines(notebook: NotebookNode) -> list[str]:
+    """No line of code is longer than a page shows."""
+    return [
+        f"{label}: {len(line)} characters, {LINE_LENGTH} fit: {line.strip()}"
+        for label, cell in _cells(notebook, "code")
+        for line in cell.source.split("\n")
+        if len(line) > LINE_LENGTH
+    ]
+
+
+def was_run_in_order(notebook: NotebookNode) -> list[str]:
+    """Execution counts are 1..n (nbval compares nothing where one is null)."""
+    return [
+        f"{label}: execution count {cell.execution_count}, not {expected}"
+        for expected, (label, cell) in enumerate(_cells(notebook, "code"), 1)
+        if cell.execution_count != expected
+    ]
+
+
+def has_facts(notebook: NotebookNode) -> list[str]:
+    """At least 10 cells are tagged as facts, and can be compared."""
+    facts = [(n, c) for n, c in _cells(notebook, "code") if FACT in _tags(c)]
+    found = []
+    if len(facts) < FACTS_NEEDED:
+        found.append(
+            f"{len(facts)} cells are tagged {FACT}; {FACTS_NEEDED} are needed"
+        )
+    for label, cell in facts:
+        texts = "".join(_output_texts(cell)).strip()
+        if not re.sub(r"<Figure size .*?>", "", texts).strip():
+            found.append(f"{label}: tagged {FACT}, but printed nothing")
+        if re.search(r"0x[0-9a-f]{6,}|\d{4}-\d\d-\d\dT\d\d:", texts):
+            found.append(
+                f"{label}: an address or a date differs in every run; "
+                f"print something else or drop the tag {FACT}"
+            )
+    for label, cell in _cells(notebook, "code"):
+        hiding = {"nbval-skip", "nbval-ignore-output"} & set(_tags(cell))
+        if hiding or "# NBVAL_" in cell.source:
+            found.append(f"{label}: do not hide a cell from nbval")
+    return found
+
+
+# Outputs
+
+
+def has_clean_outputs(notebook: NotebookNode) -> list[str]:
+    """No error, nothing on stderr, no local path, nothing unshowable."""
+    found = []
+    for label, cell in _cells(notebook, "code"):
+        failed = any(o.output_type == "error" for o in cell.outputs)
+        if failed and "raises-exception" not in _tags(cell):
+            found.append(f"{label}: an error is stored")
+        if not failed and "raises-exception" in _tags(cell):
+            found.append(f"{label}: tagged raises-exception, raised nothing")
+        for output in cell.outputs:
+            if output.get("name") == "stderr":
+                found.append(
+                    f"{label}: stderr is stored; cure the cause: "
+                    f"{output.text.strip()[:200]}"
+                )
+        for text in _output_texts(cell):
+            if path := LOCAL_PATH.search(text):
+                found.append(f"{label}: local path {path[0]!r} in its output")
+        for mime in sorted(set(_mime_types(cell)) - MIME_TYPES):
+            found.append(f"{label}: output of type {mime}; figures are PNG")
+    return found
+
+
+def has_alt_text(notebook: NotebookNode) -> list[str]:
+    """Every figure has a description, in metadata.mystnb.image.alt."""
+    found = []
+    for label, cell in _cells(notebook, "code"):
+        images = [m for m in _mime_types(cell) if m.startswith("image/")]
+        image = cell.metadata.get("mystnb", {}).get("image", {})
+        if images and len(image.get("alt", "").strip()) < ALT_LENGTH:
+            found.append(
+                f"{label}: metadata mystnb.image.alt must say in "
+                f"{ALT_LENGTH} characters or more what the figure shows"
+            )
+        if len(images) > 1:
+            found.append(
+                f"{label}: {len(images)} images and one alt text; "
+                "split the cell, or draw one figure"
+            )
+    return found
+
+
+# Markdown
+
+
+def is_portable(notebook: NotebookNode) -> list[str]:
+    """Markdown reads well in Colab too: no MyST, no image files."""
+    leaks = {
+        "a MyST role": r"(?<!`)\{[a-zA-Z][\w:.+-]*\}`",
+        "a MyST directive": r"^\s*(?:`{3,}|~{3,}|:{3,})\s*\{",
+        "a MyST fence": r"^\s*:{3,}",
+        "a MyST label": r"^\([\w:.-]+\)=\s*$",
+        "a MyST equation label": r"^\$\$\s*\([\w:.-]+\)",
+        "a MyST comment or break": r"^(?:%|\+\+\+)\s",
+        "a local path": LOCAL_PATH.pattern,
+        "an image file (draw it in code)": r"!\[[^\]]*\]\(|<img\b",
+    }
+    return [
+        f"{label}: {name}: {match[0].strip()!r}"
+        for label, cell in _cells(notebook, "markdown")
+        for name, pattern in leaks.items()
+        if (match := re.search(pattern, cell.source, re.MULTILINE))
+    ]
+
+
+def has_steady_headings(notebook: NotebookNode) -> list[str]:
+    """Heading levels go down one at a time."""
+    headings = _headings(notebook)
+    return [
+        f"heading {text!r} jumps from level {above} to {level}"
+        for (above, _, _), (level, _, text) in pairwise(headings)
+        if level > above + 1
+    ]
+
+
+def cites_its_percentages(notebook: NotebookNode) -> list[str]:
+    """A percentage typed in prose has its source beside it.
+
+    It needs a link in its sentence or table row. Bounds are free, for an
+    assertion checks them: at least 88 %.
+    """
+    bound = r"(?:at least|at most|more than|less than|above|below)"
+    percentage = re.compile(
+        rf"({bound}\s+)?\d+(?:\.\d+)?\s?\\?%", re.IGNORECASE
+    )
+    about_results = re.compile(r"accura|error|top-?\d|correct", re.IGNORECASE)
+    found = []
+    for label, cell in _cells(notebook, "markdown"):
+        for block in _blocks(cell):
+            if block.startswith("|"):
+                sentences = block.split("\n")
+            else:
+                sentences = re.split(r"(?<=[.!?])\s+", block)
+            found += [
+                f"{label}: {match[0]!r} is typed by hand: link its source in "
+                "the same sentence or table row, print it in a cell, or make "
+                "it a bound that a cell asserts (at least ...)"
+                for sentence in sentences
+                if "](" not in sentence and "http" not in sentence
+                for match in percentage.finditer(sentence)
+                if not match[1]
+                and ("." in match[0] or about_results.search(sentence))
+            ]
+    return found
+
+
+def has_sources(notebook: NotebookNode) -> list[str]:
+    """A section "Sources" near the end holds links."""
+    text = "\n\n".join(c.source for _, c in _cells(notebook, "markdown"))
+    _, heading, section = text.rpartition("\n## Sources")
+    if not heading or not re.search(r"https?://", section):
+        return ["there is no section `## Sources` with links"]
+    return []
+
+
+# Exercises and quiz
+
+
+def has_exercises(notebook: NotebookNode) -> list[str]:
+    """At least 6 exercises, each with its solution, hidden and executed."""
+    text = "\n".join(c.source for _, c in _cells(notebook, "markdown"))
+    exercises = re.findall(
+        r"^(?:#+ |\*\*)Exercise ([\d.]*\d)", text, re.MULTILINE
+    )
+    solutions = re.findall(r"<summary>Solution ([\d.]*\d)", text)
+    found = []
+    for label, cell in _cells(notebook, "code"):
+        title = re.match(r"# @title Solution ([\d.]*\d)", cell.source)
+        if not title and "solution" not in _tags(cell):
+            continue
+        if title:
+            solutions.append(title[1])
+        right = (
+            title
+            and set(_tags(cell)) >= SOLUTION_TAGS
+            and cell.metadata.get("cellView") == "form"
+            and cell.metadata.get("jupyter", {}).get("source_hidden") is True
+        )
+        if not right:
+            found.append(
+                f"{label}: a solution begins with `# @title Solution 2.1` and "
+                f"has the tags {sorted(SOLUTION_TAGS)}, cellView `form` and "
+                "jupyter.source_hidden true"
+            )
+    if len(set(exercises)) < EXERCISES_NEEDED:
+        found.append(
+            f"{len(set(exercises))} exercises; {EXERCISES_NEEDED} are needed"
+        )
+    found += [f"Exercise {n} stands twice" for n in _repeated(exercises)]
+    found += [
+        f"Exercise {n} has no solution"
+        for n in sorted(set(exercises) - set(solutions))
+    ]
+    found += [
+        f"Solution {n} has no exercise"
+        for n in sorted(set(solutions) - set(exercises))
+    ]
+    return found
+
+
+def _repeated(items):
+    return sorted({item for item in items if items.count(item) > 1})
+
+
+def has_quiz(notebook: NotebookNode) -> list[str]:
+    """At least 5 questions, one right option each, every option explained."""
+    choice = r'<details class="choice">(.*?)</details>\s*'
+    questions, found = 0, []
+    for label, cell in _cells(notebook, "markdown"):
+        end = 0  # of the question before this one
+        for group in re.finditer(rf"(?:{choice})+", cell.source, re.DOTALL):
+            questions += 1
+            options = re.findall(choice, group[0], re.DOTALL)
+            texts = [_explanation(option) for option in options]
+            where = f"{label}: question {questions}"
+            right = sum(text.startswith("Right") for text in texts)
+            if len(options) < 2 or right != 1:
+                found.append(
+                    f"{where} has {len(options)} options, {right} of them "
+                    "right; one explanation must begin with `Right`"
+                )
+            if min(map(len, texts)) < 15:
+                found.append(f"{where}: an option is not explained")
+            if "?" not in cell.source[end : group.start()]:
+                found.append(f"{where} does not ask anything")
+            end = group.end()
+    if questions < QUESTIONS_NEEDED:
+        found.append(
+            f"{questions} quiz questions; {QUESTIONS_NEEDED} are needed"
+        )
+    return found
+
+
+def _explanation(option):
+    """Return the text behind an option's summary, without markup."""
+    text = option.partition("</summary>")[2]
+    return re.sub(r"<[^>]*>|\*", "", text).strip()
+
+
+RULES = (
+    has_stable_metadata,
+    has_current_stamp,
+    begins_with_setup,
+    is_plain_python,
+    has_short_lines,
+    was_run_in_order,
+    has_facts,
+    has_clean_outputs,
+    has_alt_text,
+    is_portable,
+    has_steady_headings,
+    cites_its_percentages,
+    has_sources,
+    has_exercises,
+    has_quiz,
+)
+
+
+def problems(notebook: NotebookNode) -> list[str]:
+    """Return what every rule finds wrong with a notebook."""
+    return [sentence for rule in RULES for sentence in rule(notebook)]
+
+
+# Rules that need the file and its neighbours
+
+
+def is_valid(path: Path) -> list[str]:
+    """The notebook keeps nbformat's schema, and every cell has its own id."""
+    # nbformat.read would repair ids silently, so the file is read as it is.
+    notebook = nbformat.from_dict(json.loads(path.read_text("utf-8")))
+    ids = [cell.get("id") for cell in notebook.cells]
+    if repeated := _repeated(ids):
+        return [f"the id {i!r} stands twice" for i in repeated]
+    try:
+        nbformat.validate(notebook)
+    except nbformat.ValidationError as error:
+        return [str(error).split("\n")[0]]
+    return []
+
+
+def has_right_numbers(path: Path) -> list[str]:
+    """Exercises and equations carry the chapter's number, 02 -> 2.1."""
+    number = str(int(path.name.split("_")[0]))
+    numbered = r"(?:Exercise |Solution |\\tag\{)(\d+)\.\d+"
+    text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
+    return [
+        f"{match[0]!r} in chapter {number}"
+        for match in re.finditer(numbered, text)
+        if match[1] != number
+    ]
+
+
+def has_whole_links(path: Path) -> list[str]:
+    """Links to chapters and pages lead to a file and to a heading in it."""
+    found = []
+    for label, cell in _cells(nbformat.read(path, 4), "markdown"):
+        for link in re.findall(r"\]\(([^)\s]+)\)", cell.source):
+            if re.match(r"[a-z]+:", link):
+                continue
+            name, _, anchor = link.partition("#")
+            target = path.parent / name if name else path
+            if not target.is_file():
+                found.append(f"{label}: {link} leads to no file")
+            elif anchor and target.suffix == ".ipynb":
+                slugs = [s for _, s, _ in _headings(nbformat.read(target, 4))]
+                if anchor not in slugs:
+                    found.append(f"{label}: {link} leads to no heading")
+    return found
+
+
+def is_small(path: Path) -> list[str]:
+    """The file stays small enough to read, to diff and to fetch."""
+    size = path.stat().st_size
+    if size > FILE_SIZE:
+        return [f"{size:,} bytes; {FILE_SIZE:,} are allowed: smaller figures"]
+    return []
+
+
+FILE_RULES = (is_valid, has_right_numbers, has_whole_links, is_small)

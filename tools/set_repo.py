@@ -1,0 +1,84 @@
+"""Write the repository's URL everywhere the book names it.
+
+    python tools/set_repo.py https://github.com/OWNER/REPOSITORY
+
+`repository.url` in _config.yml is the one place of truth; this script reads
+the old URL there and changes both. Chapters need no new execution: the set-up
+cell is not part of the stamp.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACES = (
+    "*.md",
+    "*.yml",
+    "*.cff",
+    "*.toml",
+    "chapters/*.ipynb",
+    "tools/*.py",
+    ".github/**/*.yml",
+)
+FORM = "it must have the form https://github.com/OWNER/REPOSITORY"
+URL = re.compile(r"https://github\.com/([\w-]+)/([\w.-]*[\w-])")
+
+
+def repository_url(root: Path = ROOT) -> str:
+    """Return `repository.url` of _config.yml.
+
+    Raises:
+        ValueError: it is not a github.com repository.
+    """
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    url = config["repository"]["url"]
+    if not URL.fullmatch(url):
+        raise ValueError(f"_config.yml: repository.url is {url!r}; {FORM}")
+    return url
+
+
+def set_repository(url: str, root: Path = ROOT) -> list[Path]:
+    """Replace the book's URL, and the Colab and Pages links made of it.
+
+    Args:
+        url: https://github.com/OWNER/REPOSITORY, without a slash at the end.
+        root: the checkout.
+
+    Returns:
+        The files that were changed.
+
+    Raises:
+        ValueError: `url` has another form.
+    """
+    new = URL.fullmatch(url)
+    if not new:
+        raise ValueError(f"the URL is {url!r}; {FORM}")
+    old = URL.fullmatch(repository_url(root))
+    old_slug = re.compile(
+        rf"(github(?:\.com)?/){re.escape(old[1])}/{re.escape(old[2])}(?![\w-])"
+    )
+    old_pages = re.compile(
+        rf"{re.escape(old[1])}\.github\.io/{re.escape(old[2])}(?![\w-])"
+    )
+    changed = []
+    for path in sorted({p for place in PLACES for p in root.glob(place)}):
+        before = path.read_text(encoding="utf-8")
+        after = old_slug.sub(rf"\g<1>{new[1]}/{new[2]}", before)
+        after = old_pages.sub(f"{new[1]}.github.io/{new[2]}", after)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        for file in set_repository(sys.argv[1]):
+            print("changed", file.relative_to(ROOT))
+    except ValueError as error:
+        sys.exit(str(error))
