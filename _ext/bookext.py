@@ -1,0 +1,74 @@
+"""What the book needs from Sphinx beyond Jupyter Book's own settings."""
+
+import os
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+IMAGE_FILE = re.compile(r"\.(png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
+
+
+def set_repository(app: Sphinx, config: Config) -> None:
+    """Let every link to the repository follow from the one address.
+
+    The address is `repository.url` of _config.yml, or BOOK_REPO_URL where
+    that is set (for a fork). Pages then link with `repo:blob/main/README.md`
+    or `colab:chapters/02_alexnet.ipynb`.
+    """
+    options = config.html_theme_options
+    url = os.environ.get("BOOK_REPO_URL", options["repository_url"])
+    url = options["repository_url"] = url.removesuffix(".git").rstrip("/")
+    colab = url.replace(
+        "https://github.com", "https://colab.research.google.com/github"
+    )
+    branch = options["repository_branch"]
+    config.myst_url_schemes = {
+        "http": None,
+        "https": None,
+        "mailto": None,
+        "repo": url + "/{{path}}",
+        "colab": f"{colab}/blob/{branch}/" + "{{path}}",
+    }
+
+
+def check_alt_texts(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn about images a listener would not understand.
+
+    MyST-NB falls back to the file path as the alternative text, so a path
+    counts as none. The build turns the warning into an error.
+    """
+    for image in doctree.findall(nodes.image):
+        alt = image.get("alt", "").strip()
+        if not alt or IMAGE_FILE.search(alt):
+            logger.warning(
+                "image without alt text: %s (in a notebook, set the cell's "
+                "metadata mystnb.image.alt)",
+                image["uri"],
+                location=image,
+            )
+
+
+def name_hidden_cells(
+    app: Sphinx, page: str, template: str, context: dict, doctree: object
+) -> None:
+    """Let a hidden cell be called by what is written on it.
+
+    MyST-NB labels all of them alike, "Toggle hidden content", which hides the
+    written words from a screen reader and from voice control.
+    """
+    label = ' aria-label="Toggle hidden content"'
+    if "body" in context:
+        context["body"] = context["body"].replace(label, "")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the steps above."""
+    app.connect("config-inited", set_repository)
+    app.connect("doctree-read", check_alt_texts)
+    app.connect("html-page-context", name_hidden_cells)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

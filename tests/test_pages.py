@@ -1,0 +1,373 @@
+"""The built pages, as a reader's browser sees them.
+
+Every page is opened wide and narrow, light and dark, over http and from disk.
+`look` returns what is wrong with a page; the bars it holds are proved on
+pages that are wrong on purpose.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build" / "html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+CHAPTERS = [entry["file"] for entry in TOC["chapters"]]
+PAGES = [TOC["root"], *CHAPTERS, "genindex"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text("utf-8")
+
+# Chrome on GitHub's machines, chromium on Debian.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+SETTLED = """async () => {
+    await document.fonts.ready;
+    await window.MathJax?.startup?.promise;
+    await Promise.all([...document.images].map(
+        (image) => image.decode().catch(() => null)));
+}"""
+
+FINDINGS = """() => {
+    const found = [];
+    const formulas = [...document.querySelectorAll("article .math")];
+    const typeset = formulas.filter((f) => f.querySelector("mjx-container"));
+    if (typeset.length !== formulas.length)
+        found.push(`formulas: ${typeset.length} typeset of`
+            + ` ${formulas.length}`);
+    for (const error of document.querySelectorAll("mjx-merror"))
+        found.push(`formula with an error: ${error.textContent}`);
+    for (const formula of typeset) {
+        const inner = formula.querySelector("mjx-container");
+        if (inner.getBoundingClientRect().left + 1
+                < formula.getBoundingClientRect().left)
+            found.push(`formula cut off: ${formula.textContent.slice(0, 40)}`);
+    }
+    for (const image of document.images) {
+        const name = image.src.split("/").pop().slice(0, 60);
+        const alt = image.getAttribute("alt");
+        if (!image.complete || !image.naturalWidth)
+            found.push(`broken image: ${name}`);
+        if (alt === null || (image.closest("article") && !alt.trim()))
+            found.push(`image without alt text: ${name}`);
+        else if (/\\.(png|jpe?g|gif|svg|webp)$/i.test(alt))
+            found.push(`alt text is a file name: ${alt}`);
+    }
+    const wide = document.documentElement.scrollWidth;
+    if (wide > window.innerWidth)
+        found.push(`scrolls sideways: ${wide} px in ${window.innerWidth}`);
+    return found;
+}"""
+
+# Upstream's list of references has roles that axe calls deprecated.
+AXE_RUN = """async () => {
+    const article = document.querySelector("article.bd-article");
+    if (!article) return [];
+    const result = await axe.run({
+        include: [["article.bd-article"]], exclude: [[".citation-list"]]});
+    return result.violations.map((v) => `axe ${v.id}: ${v.help}: `
+        + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 100)).join(" | "));
+}"""
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line of log for each."""
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on a free local port; yields its address."""
+    handler = functools.partial(QuietHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextmanager
+def opened(
+    browser: Browser, url: str, *, width: int = 1280, scheme: str = "light"
+) -> Iterator[tuple[Page, list[str]]]:
+    """Open a page and wait until it is complete.
+
+    Args:
+        browser: Playwright's browser.
+        url: Address of the page, http or file.
+        width: Width of the window in pixels.
+        scheme: What the reader's system prefers, "light" or "dark".
+
+    Yields:
+        The page, and a list that collects requests to other hosts, failed
+        requests and errors for as long as the page is open.
+    """
+    parts = urlsplit(url)
+    home = f"{parts.scheme}://{parts.netloc}/"
+    found = []
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
+    # What is not the book's must not be asked for, and is not answered here.
+    context.route(
+        lambda address: not address.startswith((home, "data:", "blob:")),
+        lambda route: (
+            found.append(f"external request: {route.request.url}"),
+            route.abort(),
+        ),
+    )
+    page = context.new_page()
+    page.on(
+        "console",
+        lambda message: (
+            message.type == "error"
+            and found.append(f"console error: {message.text}")
+        ),
+    )
+    page.on("pageerror", lambda error: found.append(f"page error: {error}"))
+    page.on(
+        "requestfailed",
+        lambda request: found.append(f"failed request: {request.url}"),
+    )
+    page.on(
+        "response",
+        lambda response: (
+            response.status >= 400
+            and found.append(f"status {response.status}: {response.url}")
+        ),
+    )
+    page.goto(url, wait_until="load")
+    page.evaluate(SETTLED)
+    yield page, found
+    context.close()
+
+
+def look(
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1280,
+    scheme: str = "light",
+    axe: bool = True,
+) -> list[str]:
+    """Return what is wrong with a page, an empty list if nothing is.
+
+    Args:
+        browser: Playwright's browser.
+        url: Address of the page, http or file.
+        width: Width of the window in pixels.
+        scheme: "light" or "dark".
+        axe: Also run axe-core on the article.
+    """
+    with opened(browser, url, width=width, scheme=scheme) as (page, found):
+        findings = page.evaluate(FINDINGS)
+        theme = page.evaluate("document.documentElement.dataset.theme")
+        if theme and theme != scheme:
+            findings.append(f"theme is {theme} where {scheme} is preferred")
+        if axe:
+            page.evaluate(AXE)
+            findings += page.evaluate(AXE_RUN)
+        return found + findings
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The built book; `make test` has just built it."""
+    if not (SITE / "index.html").exists():
+        tool = Path(sys.executable).with_name("jupyter-book")
+        subprocess.run(
+            [tool, "build", "--all", "-W", "-n", "--keep-going", ROOT],
+            check=True,
+        )
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Where the built book is served."""
+    with served(site) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, the system's own."""
+    program = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if program is None:
+        missing = (
+            "no Chromium: the pages were NOT looked at. Install chromium or "
+            "Chrome, or name the program in the variable CHROMIUM."
+        )
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("page", [*PAGES, "search"])
+def test_page_over_http(browser, address, page, width, scheme):
+    url = f"{address}/{page}.html"
+    assert look(browser, url, width=width, scheme=scheme) == []
+
+
+# The search page fetches files, which browsers forbid on file://.
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("page", PAGES)
+def test_page_from_disk(browser, site, page, width, scheme):
+    url = (site / f"{page}.html").as_uri()
+    assert look(browser, url, width=width, scheme=scheme, axe=False) == []
+
+
+BAD = {
+    "external request": '<img alt="A" src="https://example.org/a.png">',
+    "failed request": '<img alt="A" src="http://127.0.0.1:9/a.png">',
+    "status 404": '<img alt="A cat" src="missing.png">',
+    "console error": "<script>console.error('oh')</script>",
+    "page error": "<script>throw new Error('oh')</script>",
+    "formulas: 0 typeset of 1": '<span class="math">\\(x\\)</span>',
+    "formula with an error": "<mjx-merror>oh</mjx-merror>",
+    "formula cut off": '<div class="math" style="width: 9em"><mjx-container '
+    'style="display: block; margin-left: -4em">long</mjx-container></div>',
+    "broken image": '<img alt="A cat" src="data:image/png;base64,AAAA">',
+    "image without alt text": "<img src='data:image/gif;base64,R0lGODlhAQABA"
+    "IAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'>",
+    "alt text is a file name": '<img alt="img/cat.png" src="cat.png">',
+    "scrolls sideways": '<div style="width: 3000px">wide</div>',
+    "axe color-contrast": '<p style="color: #eee; background: #fff">pale</p>',
+    "axe button-name": "<button></button>",
+    "theme is light": "<script>document.documentElement.dataset.theme = "
+    "'light'</script>",
+}
+
+
+@pytest.mark.parametrize("expected", BAD)
+def test_look_finds(browser, tmp_path, expected):
+    (tmp_path / "bad.html").write_text(
+        "<!DOCTYPE html><html lang='en'><title>Bad</title><body><main>"
+        f"<article class='bd-article'>{BAD[expected]}</article></main></body>",
+        "utf-8",
+    )
+    with served(tmp_path) as url:
+        findings = look(browser, f"{url}/bad.html", scheme="dark")
+    assert any(finding.startswith(expected) for finding in findings), findings
+
+
+def test_look_passes_a_good_page(browser, tmp_path):
+    (tmp_path / "favicon.ico").touch()
+    (tmp_path / "good.html").write_text(
+        "<!DOCTYPE html><html lang='en'><title>Good</title><body><main>"
+        "<article class='bd-article'><p>Well.</p></article></main></body>",
+        "utf-8",
+    )
+    with served(tmp_path) as url:
+        assert look(browser, f"{url}/good.html") == []
+
+
+def test_search_finds(browser, address):
+    url = f"{address}/search.html?q=convolution"
+    with opened(browser, url) as (page, found):
+        page.locator("#search-results li a").first.wait_for(timeout=10_000)
+        page.wait_for_load_state("networkidle")
+        assert found == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_presenter_mode(browser, address, chapter):
+    url = f"{address}/{chapter}.html#present"
+    with opened(browser, url) as (page, found):
+        place = page.locator(".present-place")
+        first, total = place.inner_text().split(" / ")
+        assert (first, int(total) > 5) == ("1", True)
+        page.keyboard.press("ArrowRight")
+        assert place.inner_text() == f"2 / {total}"
+        page.keyboard.press("End")
+        assert place.inner_text() == f"{total} / {total}"
+        page.keyboard.press("Escape")
+        assert place.count() == 0
+        assert page.locator(".present-off").count() == 0
+        page.keyboard.press("p")
+        assert place.count() == 1
+        page.keyboard.press("p")
+
+        page.keyboard.press("Control+k")  # the search field
+        page.keyboard.type("pooling")
+        assert place.count() == 0
+        assert found == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_slides_show_everything_once(browser, address, chapter):
+    text = """() => [...document.querySelectorAll("article pre,"
+        + "article section > :is(h1, h2, h3, p, ul, figure, details)")]
+        .filter((element) => !element.closest(".present-off"))
+        .map((element) => element.textContent)"""
+    with opened(browser, f"{address}/{chapter}.html") as (page, _):
+        everything = page.evaluate(text)
+        page.keyboard.press("p")
+        place = page.locator(".present-place").inner_text()
+        shown = []
+        for _ in range(int(place.split(" / ")[1])):
+            shown += page.evaluate(text)
+            page.keyboard.press("ArrowRight")
+        assert shown == everything
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_buttons_lead_to_the_chapter(site, chapter):
+    html = (site / f"{chapter}.html").read_text("utf-8")
+    soup = BeautifulSoup(html, "html.parser")
+    links = {a["href"] for a in soup.select(".article-header-buttons a[href]")}
+    repository = CONFIG["repository"]
+    url = os.environ.get("BOOK_REPO_URL", repository["url"])
+    colab = url.replace("github.com", "colab.research.google.com/github")
+    assert f"{colab}/blob/{repository['branch']}/{chapter}.ipynb" in links
+    assert url in links
+
+    notebook = next(link for link in links if link.endswith(".ipynb"))
+    downloads = {link for link in links if "_sources/" in link}
+    assert downloads, notebook
+    for link in downloads:
+        stored = (site / chapter).parent / link
+        assert stored.read_bytes() == (ROOT / f"{chapter}.ipynb").read_bytes()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_internal_links_lead_somewhere(site, page):
+    def soup(path: Path) -> BeautifulSoup:
+        return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+    here = site / f"{page}.html"
+    # What a script of the book's answers to, rather than an element.
+    dead = []
+    for link in soup(here).select("a[href]"):
+        parts = urlsplit(link["href"])
+        if parts.scheme or parts.fragment == "present":
+            continue
+        target = (here.parent / unquote(parts.path)) if parts.path else here
+        if not target.is_file():
+            dead.append(link["href"])
+        elif parts.fragment and target.suffix == ".html":
+            if not soup(target).find(id=unquote(parts.fragment)):
+                dead.append(link["href"])
+    assert dead == []

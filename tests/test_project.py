@@ -1,0 +1,122 @@
+"""Promises of the project's own files: pins, addresses, the cover."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+URL = CONFIG["repository"]["url"]
+
+
+def locked_versions(package: str) -> list[str]:
+    """Versions of a package in requirements.lock, one per Python version."""
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    return re.findall(rf"^{package}==(\S+)", lock, re.MULTILINE)
+
+
+def test_jupyter_book_stays_on_1():
+    required = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    assert "jupyter-book==1.0.4.post1" in required
+    assert locked_versions("jupyter-book") == ["1.0.4.post1"]
+
+
+@pytest.mark.parametrize("package, major", [("numpy", 2), ("matplotlib", 3)])
+def test_lock_is_of_today(package, major):
+    versions = locked_versions(package)
+    assert versions
+    assert all(int(version.split(".")[0]) >= major for version in versions)
+
+
+def test_d2l_imports_with_todays_numpy():
+    code = (
+        "import numpy, torch; from d2l import torch as d2l; "
+        "assert int(numpy.__version__.split('.')[0]) >= 2; "
+        "print(d2l.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert done.stdout == "d2l.torch\n", done.stderr
+
+
+def test_toc_lists_every_chapter():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    listed = [entry["file"] for entry in toc["chapters"]]
+    written = sorted((ROOT / "chapters").glob("*.ipynb"))
+    assert listed == [f"chapters/{path.stem}" for path in written]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CITATION.cff"])
+def test_repository_url_agrees(name):
+    text = (ROOT / name).read_text("utf-8")
+    assert set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", text)) == {URL}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["index.md", "_toc.yml", "_ext/*.py", "_assets/*.*", "utils/*.py"]
+    + ["Makefile", ".ci/*", ".github/workflows/*.yml"],
+)
+def test_repository_url_is_nowhere_else(pattern):
+    paths = list(ROOT.glob(pattern))
+    assert paths
+    for path in paths:
+        assert URL.encode() not in path.read_bytes(), path
+
+
+def test_citation_version_is_in_the_changelog():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"## {citation['version']} " in changelog
+
+
+def test_numbers_on_the_cover():
+    """AlexNet's two-tower network, its convolutions against the rest."""
+    # inputs a group, kernel, maps, side of the output
+    convolutions = [
+        (3, 11, 96, 55),
+        (48, 5, 256, 27),
+        (256, 3, 384, 13),
+        (192, 3, 384, 13),
+        (192, 3, 256, 13),
+    ]
+    linear = [(256 * 6 * 6, 4096), (4096, 4096), (4096, 1000)]
+    in_convolutions = sum(
+        (inputs * kernel**2 + 1) * maps
+        for inputs, kernel, maps, _ in convolutions
+    )
+    work_of_convolutions = sum(
+        inputs * kernel**2 * maps * side**2
+        for inputs, kernel, maps, side in convolutions
+    )
+    parameters = in_convolutions + sum((n + 1) * m for n, m in linear)
+    work = work_of_convolutions + sum(n * m for n, m in linear)
+    assert (parameters, work) == (60_965_224, 724_406_816)
+
+    cover = " ".join((ROOT / "index.md").read_text("utf-8").split())
+    assert (
+        f"hold {in_convolutions / parameters:.0%}".replace("%", " %")
+        + f" of its {parameters / 1e6:.0f} million parameters and do "
+        + f"{work_of_convolutions / work:.0%}".replace("%", " %")
+        + " of its work"
+    ) in cover
+
+
+def test_cover_figure_has_the_sizes_of_the_paper():
+    svg = (ROOT / "_assets" / "cover.svg").read_text("utf-8")
+    numbers = re.findall(r">(\d+)</text>", svg)
+    assert numbers == (
+        "55 96 27 256 13 384 13 384 13 256 6 256 4096 4096 1000".split()
+    )
+
+
+def test_links_of_the_readme_lead_somewhere():
+    text = (ROOT / "README.md").read_text("utf-8")
+    targets = re.findall(r"\]\(([^):]+)\)", text)
+    assert targets
+    assert [name for name in targets if not (ROOT / name).exists()] == []
