@@ -206,7 +206,7 @@ def test_book_data_in_torchvision_layout(monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out == (
         "Fashion-MNIST from $BOOK_DATA/FashionMNIST: "
-        "180 training, 20 validation, 50 test images\n"
+        "180 train, 20 validation, 50 test images\n"
     )
     assert printed.err == ""
 
@@ -234,7 +234,7 @@ def test_book_data_as_archive(monkeypatch, tmp_path, capsys):
     # Mixed, so that the first n images are of many classes.
     assert len(loaded.train.take(30).labels.unique()) >= 8
     assert len(loaded.test.take(30).labels.unique()) >= 8
-    assert "$BOOK_DATA/cifar10.tar.xz: 90 training" in capsys.readouterr().out
+    assert "$BOOK_DATA/cifar10.tar.xz: 90 train," in capsys.readouterr().out
 
 
 def test_book_data_without_the_data_says_what_it_needs(monkeypatch, tmp_path):
@@ -301,7 +301,7 @@ def test_smoke_takes_the_sample_whatever_else_there_is(
     assert not (tmp_path / "cache").exists()
     assert capsys.readouterr().out == (
         "Fashion-MNIST from the book's sample: "
-        "90 training, 10 validation, 100 test images\n"
+        "90 train, 10 validation, 100 test images\n"
     )
 
 

@@ -168,7 +168,7 @@ def load(name: str, *, sample: bool = False) -> Data:
         train, test, source = _find(name, known)
     train, validation = _cut_validation(train)
     source += (
-        f": {len(train):,} training, {len(validation):,} validation, "
+        f": {len(train):,} train, {len(validation):,} validation, "
         f"{len(test):,} test images"
     )
     print(f"{known.title} from {source}")

@@ -119,8 +119,7 @@ def show_feature_maps(
     maps = maps[:count, None]
     low, high = maps.amin((2, 3), True), maps.amax((2, 3), True)
     maps = (maps - low) / (high - low).clamp_min(1e-12)
-    titles = [f"channel {i}" for i in range(len(maps))]
-    _grid(maps, titles, columns, 1.2)
+    _grid(maps, None, columns, 1.2)
 
 
 def _grid(images, titles, columns, scale) -> None:
@@ -128,7 +127,8 @@ def _grid(images, titles, columns, scale) -> None:
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     height, width = images.shape[-2:]
-    head = 0.32 if titles is not None else 0.06
+    lines = max((title.count("\n") + 1 for title in titles or ()), default=0)
+    head = 0.06 + 0.24 * lines
     size = (columns * scale, rows * (scale * height / width + head))
     figure, axes = plt.subplots(
         rows, columns, figsize=size, dpi=110, squeeze=False, facecolor="white"

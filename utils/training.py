@@ -124,7 +124,7 @@ def fit(
         "hardware": hardware(device),
         "versions": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         },
         "seconds": 0.0,
         "epochs": [],
@@ -328,8 +328,8 @@ def resume(path: Path, parts: dict, result: dict) -> None:
         before = state["result"]
     except Exception as error:
         raise ValueError(
-            f"{path} is not a checkpoint that can be read ({error}); delete "
-            "it to start again"
+            f"{path} is not a checkpoint that can be read "
+            f"({type(error).__name__}); delete it to start again"
         ) from error
     for key in "name seed data recipe precision parameters".split():
         if before[key] != result[key]:

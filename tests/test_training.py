@@ -1,0 +1,261 @@
+"""Training: what fit learns, logs, resumes and refuses."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from utils import training
+from utils.data import Data, Split
+from utils.training import Recipe, evaluate, fit, one_cycle, predict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def stripes(n, seed):
+    """Bright left or bright right half, with noise: learnt in a second."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(2, (n,), generator=generator)
+    images = torch.randint(120, (n, 1, 8, 8), generator=generator)
+    for image, label in zip(images, labels, strict=True):
+        image[0, :, 4 * label : 4 * label + 4] += 100
+    return Split(images.byte(), labels, torch.tensor([0.4]), torch.tensor([1]))
+
+
+def toy_data(n=512):
+    return Data(
+        *("toy", ("left", "right"), f"{n} made-up images"),
+        *(stripes(n, 0), stripes(100, 1), stripes(100, 2)),
+    )
+
+
+def toy_net(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
+        *(nn.Flatten(), nn.Dropout(0.2), nn.Linear(256, 2)),
+    )
+
+
+RECIPE = Recipe(epochs=2, learning_rate=0.05, batch_size=64)
+
+
+def test_it_learns_and_says_so(tmp_path):
+    net = toy_net()
+    untrained = evaluate(net, toy_data().test)
+    log = fit(net, toy_data(), RECIPE, name="toy run", log=tmp_path / "a.json")
+    assert untrained["accuracy"] < 0.8
+    assert log["epochs"][-1]["validation_accuracy"] > 0.95
+    assert log["epochs"][-1]["train_accuracy"] > 0.8
+    assert evaluate(net, toy_data().test)["accuracy"] > 0.95
+    assert json.loads((tmp_path / "a.json").read_text()) == log
+    # 64 places of 9 taps in 4 channels, and 256 by 2.
+    assert log["macs"] == 64 * 9 * 4 + 512
+    assert log["pflops"] == pytest.approx(6 * log["macs"] * 512 * 2 / 1e15)
+    assert log["parameters"] == sum(p.numel() for p in net.parameters())
+    assert log["name"] == "toy run"
+    assert log["seed"] == 0
+    assert log["scale"] == os.environ.get("BOOK_SCALE", "laptop")
+    assert log["data"] == {
+        "source": "512 made-up images",
+        "train_images": 512,
+    }
+    assert log["recipe"]["learning_rate"] == 0.05
+    assert log["hardware"]["device"]
+    assert log["versions"]["torch"] == str(torch.__version__)
+    assert "/" not in log["command"].split()[0]
+    assert [epoch["epoch"] for epoch in log["epochs"]] == [1, 2]
+    assert log["seconds"] >= sum(e["seconds"] for e in log["epochs"]) - 0.01
+
+
+def test_the_same_seed_gives_the_same_weights():
+    runs = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        runs[name] = toy_net()
+        fit(runs[name], toy_data(), RECIPE, seed=seed)
+    a, b, c = (runs[name][5].weight for name in "abc")
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_the_readers_random_numbers_are_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    net = toy_net()
+    torch.manual_seed(5)
+    fit(net, toy_data(), RECIPE)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_learning_rate_goes_up_and_down(monkeypatch):
+    rates = []
+    step = torch.optim.SGD.step
+
+    def recorded(self, *arguments, **options):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", recorded)
+    fit(toy_net(), toy_data(), RECIPE)
+    assert len(rates) == 16
+    assert rates[:4] == sorted(rates[:4])
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert 0.04 < max(rates) <= 0.05
+    assert 0 < rates[-1] < 0.01
+    assert [one_cycle(x) for x in (0, 0.125, 0.25, 1)] == [0, 0.5, 1, 0]
+    assert math.isclose(one_cycle(0.625), 0.5)
+
+
+INTERRUPTED = """
+    import sys, time
+    sys.path[:0] = [{tests!r}, {root!r}]
+    import test_training as toys
+    from utils import training
+
+    after = training.evaluate
+    def slow(*arguments, **options):
+        time.sleep(1)  # so that there is a moment to be killed in
+        return after(*arguments, **options)
+    training.evaluate = slow
+    net, data = toys.toy_net(), toys.toy_data()
+    training.fit(net, data, toys.LONG, checkpoint={path!r})
+"""
+LONG = Recipe(epochs=5, learning_rate=0.05, batch_size=64, flip=True)
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path, capsys):
+    path = tmp_path / "run.pt"
+    program = textwrap.dedent(INTERRUPTED).format(
+        tests=str(ROOT / "tests"), root=str(ROOT), path=str(path)
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)  # in the middle of the second epoch's evaluation
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+    resumed, whole = toy_net(seed=9), toy_net()
+    log = fit(resumed, toy_data(), LONG, checkpoint=path)
+    assert "continuing after epoch" in capsys.readouterr().out
+    straight = fit(whole, toy_data(), LONG)
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+    for ours, expected in zip(log["epochs"], straight["epochs"], strict=True):
+        for key in set(ours) - {"seconds"}:
+            assert ours[key] == expected[key], key
+    # A finished run is not trained again: the same call returns its log.
+    again = toy_net(seed=3)
+    assert (
+        fit(again, toy_data(), LONG, checkpoint=path)["epochs"]
+        == (log["epochs"])
+    )
+    assert torch.equal(again[5].weight, whole[5].weight)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    fit(toy_net(), toy_data(), RECIPE, checkpoint=path)
+    other = replace(RECIPE, learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"run.pt.*recipe.*0.05.*0.1"):
+        fit(toy_net(), toy_data(), other, checkpoint=path)
+    with pytest.raises(ValueError, match="its seed is 0 and this one's 1"):
+        fit(toy_net(), toy_data(), RECIPE, seed=1, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="delete it to start again"):
+        fit(toy_net(), toy_data(), RECIPE, checkpoint=path)
+
+
+def test_an_infinite_loss_stops_with_the_step_and_the_rate():
+    wild = replace(RECIPE, learning_rate=1e30)
+    with pytest.raises(FloatingPointError, match=r"step \d+ .*rate .*e\+"):
+        fit(toy_net(), toy_data(), wild, precision=torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 1)), "0 to 1.*1 outputs"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(60, 2)), "60 .* gets 64"),
+        (nn.Conv2d(3, 2, 1), "3 channels and gets 1"),
+        (nn.Conv2d(1, 2, 1), r"instead of \(classes,\)"),
+    ],
+)
+def test_what_does_not_fit_is_named_before_the_first_step(net, message):
+    before = [p.clone() for p in net.parameters()]
+    with pytest.raises(ValueError, match=message):
+        fit(net, toy_data(), RECIPE)
+    for old, new in zip(before, net.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_negative_labels_are_named():
+    data = toy_data()
+    wrong = replace(data.train, labels=data.train.labels - 1)
+    with pytest.raises(ValueError, match="labels go from -1 to 0"):
+        fit(toy_net(), replace(data, train=wrong), RECIPE)
+
+
+def test_no_epochs_are_refused():
+    with pytest.raises(ValueError, match="epochs=0 must be at least 1"):
+        replace(RECIPE, epochs=0)
+
+
+def test_predict_evaluates_in_evaluation_mode_and_goes_back():
+    net, test = toy_net(), toy_data().test
+    net.train()
+    logits = predict(net, test, precision=torch.float32)
+    assert net.training and logits.shape == (100, 2)
+    assert torch.equal(logits, predict(net, test, precision=torch.float32))
+    net.eval()
+    normalised = (test.images / 255 - 0.4) / 1
+    assert torch.allclose(logits, net(normalised), atol=1e-5)
+    expected = (logits.argmax(1) == test.labels).double().mean().item()
+    measured = evaluate(net, test, precision=torch.float32)
+    assert measured["accuracy"] == expected
+    assert not net.training
+
+
+def test_the_progress_bar_goes_to_stderr_alone(monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    fit(toy_net(), toy_data(), RECIPE, name="toy")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "toy, epoch 1 of 2" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_precision_follows_the_processor(monkeypatch, able, expected):
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: able, raising=False
+    )
+    assert training.fast_precision(torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize(
+    ("built_in", "expected"),
+    [(True, torch.bfloat16), (False, torch.float16)],
+)
+def test_precision_follows_the_gpu(monkeypatch, built_in, expected):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: built_in)
+    assert training.fast_precision(torch.device("cuda")) == expected
