@@ -42,7 +42,7 @@ def chapter_networks() -> dict:
     """LeNet and the small AlexNet, defined in the chapter and nowhere else."""
     chapter = nbformat.read(ROOT / "chapters/02_alexnet.ipynb", 4)
     namespace = {}
-    wanted = ("import matplotlib", "def lenet", "# name, output channels")
+    wanted = ("from dataclasses", "def lenet", "# name, output channels")
     wanted += ("def local_response_norm", "def alexnet", "def he_start")
     wanted += ("SMALL = ",)
     with contextlib.redirect_stdout(io.StringIO()):
