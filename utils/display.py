@@ -4,6 +4,8 @@ Charts and pictures have a white ground in every theme; the one interactive
 figure, `shape_stepper`, follows the reader's light or dark mode.
 """
 
+import base64
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from IPython.display import HTML
+from PIL import Image
 
 from utils.shapes import LayerTable
 
@@ -289,3 +292,83 @@ def _chain(table: LayerTable) -> list[dict]:
                 layers[-1]["notes"] = notes.strip(" ·")
         shape = layer.output_shape
     return layers
+
+
+def kernel_lab(
+    pictures: dict[str, torch.Tensor], kernels: dict[str, torch.Tensor]
+) -> HTML:
+    """Interactive: convolve a picture with a kernel that the reader edits.
+
+    Args:
+        pictures: by name, grey squares, uint8 of shape (H, H).
+        kernels: by name, of shape (k, k) with odd k from 1 to 7; the first
+            is the one that the figure starts with.
+
+    Raises:
+        ValueError: a picture or a kernel has another shape.
+    """
+    for name, shape in ((n, p.shape) for n, p in pictures.items()):
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 7:
+            raise ValueError(f"{name!r} is {tuple(shape)}; wanted a square")
+    for name, shape in ((n, k.shape) for n, k in kernels.items()):
+        if tuple(shape) not in ((1, 1), (3, 3), (5, 5), (7, 7)):
+            raise ValueError(f"{name!r} is {tuple(shape)}; wanted 7 × 7 or so")
+    pixels = [{"name": n, "pixels": p.tolist()} for n, p in pictures.items()]
+    weights = [
+        {"name": n, "weights": k.double().mul(100).round().div(100).tolist()}
+        for n, k in kernels.items()
+    ]
+    style, arithmetic, drawing = (
+        (FIGURES / f"kernel_{part}").read_text("utf-8")
+        for part in ("lab.css", "arithmetic.js", "lab.js")
+    )
+    return HTML(
+        f'<style>{style}</style>\n<div class="klab" '
+        f'data-pictures="{escape(json.dumps(pixels))}" '
+        f'data-kernels="{escape(json.dumps(weights))}">'
+        "<p>This figure needs JavaScript.</p></div>\n"
+        f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
+    )
+
+
+def growing_network(
+    picture: torch.Tensor, networks: dict[str, LayerTable]
+) -> HTML:
+    """The interactive figure that builds a VGG, block by block.
+
+    Args:
+        picture: uint8 (3, H, W), what the receptive fields are drawn on.
+        networks: by name, the networks to mark beside the reader's; all on
+            square inputs of one size.
+    """
+    marks = {}
+    for name, table in networks.items():
+        windows = ("Conv2d", "MaxPool2d")
+        seen = [x.receptive_field for x in table.layers if x.kind in windows]
+        made = [x for x in table.layers if x.kind in ("Conv2d", "Linear")]
+        marks[name] = {
+            "field": seen[-1],
+            "parameters": table.parameters,
+            "macs": table.macs,
+            "activations": sum(math.prod(x.output_shape) for x in made),
+        }
+    file = io.BytesIO()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "PNG")
+    source = base64.b64encode(file.getvalue()).decode()
+    style, arithmetic, drawing = (
+        (FIGURES / f"growing_{part}").read_text("utf-8")
+        for part in ("network.css", "arithmetic.js", "network.js")
+    )
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{mark['parameters']:,} parameters"
+        f"</td><td>{mark['macs']:,} MACs</td></tr>"
+        for name, mark in marks.items()
+    )
+    return HTML(
+        f'<style>{style}</style>\n<div class="grow" '
+        f'data-side="{table.input_shape[1]}" '
+        f'data-marks="{escape(json.dumps(marks))}" '
+        f'data-picture="data:image/png;base64,{source}">'
+        f"<table>{rows}</table></div>\n"
+        f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
+    )

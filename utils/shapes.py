@@ -134,7 +134,7 @@ class LayerTable:
         ]
         head = "".join(f'<th scope="col">{name}</th>' for name in HEADER)
         return (
-            '<div class="layer-table" role="region" tabindex="0" '
+            '<div class="layer-table" role="group" tabindex="0" '
             f'aria-label="Layer table"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(lines[:-1])}</tbody>"
             f"<tfoot>{lines[-1]}</tfoot></table></div>"
