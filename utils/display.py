@@ -246,17 +246,27 @@ def shape_stepper(
         "layers": layers,
         "presets": [dict(zip(keys, p, strict=True)) for p in presets],
     }
-    attributes = " ".join(
-        f'data-{key}="{escape(json.dumps(value, ensure_ascii=False))}"'
-        for key, value in data.items()
-    )
+    return _figure("shape", "stepper", "shst", data, table._repr_html_())
+
+
+def _figure(topic, name, css_class, data, without_script) -> HTML:
+    """One piece of HTML: style, data attributes, a fallback, scripts.
+
+    The arithmetic has a file of its own so that node can test it. Both
+    scripts share one function, so that figures on a page do not meet.
+    """
     style, arithmetic, drawing = (
-        (FIGURES / f"shape_{part}").read_text("utf-8")
-        for part in ("stepper.css", "arithmetic.js", "stepper.js")
+        (FIGURES / f"{topic}_{part}").read_text("utf-8")
+        for part in (f"{name}.css", "arithmetic.js", f"{name}.js")
     )
+    attributes = ""
+    for key, value in data.items():
+        if not isinstance(value, str):
+            value = json.dumps(value, ensure_ascii=False)
+        attributes += f' data-{key}="{escape(value)}"'
     return HTML(
         f"<style>{style}</style>\n"
-        f'<div class="shst" {attributes}>{table._repr_html_()}</div>\n'
+        f'<div class="{css_class}"{attributes}>{without_script}</div>\n'
         f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
     )
 
@@ -318,17 +328,9 @@ def kernel_lab(
         {"name": n, "weights": k.double().mul(100).round().div(100).tolist()}
         for n, k in kernels.items()
     ]
-    style, arithmetic, drawing = (
-        (FIGURES / f"kernel_{part}").read_text("utf-8")
-        for part in ("lab.css", "arithmetic.js", "lab.js")
-    )
-    return HTML(
-        f'<style>{style}</style>\n<div class="klab" '
-        f'data-pictures="{escape(json.dumps(pixels))}" '
-        f'data-kernels="{escape(json.dumps(weights))}">'
-        "<p>This figure needs JavaScript.</p></div>\n"
-        f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
-    )
+    data = {"pictures": pixels, "kernels": weights}
+    fallback = "<p>This figure needs JavaScript.</p>"
+    return _figure("kernel", "lab", "klab", data, fallback)
 
 
 def growing_network(
@@ -355,20 +357,16 @@ def growing_network(
     file = io.BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "PNG")
     source = base64.b64encode(file.getvalue()).decode()
-    style, arithmetic, drawing = (
-        (FIGURES / f"growing_{part}").read_text("utf-8")
-        for part in ("network.css", "arithmetic.js", "network.js")
-    )
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{mark['parameters']:,} parameters"
         f"</td><td>{mark['macs']:,} MACs</td></tr>"
         for name, mark in marks.items()
     )
-    return HTML(
-        f'<style>{style}</style>\n<div class="grow" '
-        f'data-side="{table.input_shape[1]}" '
-        f'data-marks="{escape(json.dumps(marks))}" '
-        f'data-picture="data:image/png;base64,{source}">'
-        f"<table>{rows}</table></div>\n"
-        f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
+    data = {
+        "side": table.input_shape[1],
+        "marks": marks,
+        "picture": f"data:image/png;base64,{source}",
+    }
+    return _figure(
+        "growing", "network", "grow", data, f"<table>{rows}</table>"
     )

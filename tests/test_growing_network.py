@@ -1,0 +1,225 @@
+"""The growing network: its JavaScript against layer_table, its manners."""
+
+import json
+import math
+import os
+import random
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from bs4 import BeautifulSoup
+from torch import nn
+
+from utils.display import FIGURES, growing_network
+from utils.shapes import layer_table
+
+SCRIPT = Path(__file__).parent / "js" / "grow_networks.js"
+VGG_D = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+
+
+def find_program(*names: str) -> str:
+    """The first of these programs; without one there is nothing to test."""
+    for name in names:
+        if program := shutil.which(name):
+            return program
+    reason = f"no {names[0]}: the growing network was NOT tested; install it"
+    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+
+
+def compute(cases: list[dict]) -> list[dict]:
+    """Run the figure's arithmetic in node, all cases in one process."""
+    result = subprocess.run(
+        [find_program("node"), str(SCRIPT)],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def as_case(blocks, kernel=3, connected=True, channels=3, side=224) -> dict:
+    return {
+        "input": {"channels": channels, "side": side},
+        "blocks": [{"convolutions": n, "channels": c} for n, c in blocks],
+        "kernel": kernel,
+        "connected": connected,
+    }
+
+
+def build(case: dict) -> nn.Sequential:
+    """The PyTorch network of a case, one nn.Sequential for each block."""
+    inputs, side = case["input"]["channels"], case["input"]["side"]
+    kernel, net = case["kernel"], nn.Sequential()
+    for block in case["blocks"]:
+        layers = []
+        for _ in range(block["convolutions"]):
+            outputs = block["channels"]
+            layers.append(nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2))
+            inputs = outputs
+        net.append(nn.Sequential(*layers, nn.MaxPool2d(2)))
+        side //= 2
+    widths = [inputs, 1000]
+    if case["connected"]:
+        widths = [inputs * side**2, 4096, 4096, 1000]
+    else:
+        net.append(nn.AdaptiveAvgPool2d(1))
+    net.append(nn.Flatten())
+    for i in range(1, len(widths)):
+        net.append(nn.Linear(widths[i - 1], widths[i]))
+    return net
+
+
+def random_case(rng: random.Random) -> dict:
+    blocks = [
+        (rng.randint(1, 4), rng.choice([8, 16, 48, 64]))
+        for _ in range(rng.randint(1, 5))
+    ]
+    side = rng.randint(32, 100)
+    kernel, connected = rng.choice([3, 5, 7]), rng.random() < 0.5
+    return as_case(blocks, kernel, connected, rng.choice([1, 3]), side)
+
+
+def test_networks_agree_with_layer_table():
+    rng = random.Random(1409)
+    cases = [random_case(rng) for _ in range(60)] + [as_case(VGG_D)]
+    for case, got in zip(cases, compute(cases), strict=True):
+        with torch.device("meta"):
+            net = build(case)
+        side = case["input"]["side"]
+        table = layer_table(net, (case["input"]["channels"], side, side))
+        want = [x for x in table.layers if x.kind in ("Conv2d", "Linear")]
+        activations = sum(math.prod(x.output_shape) for x in want)
+        totals = (got["parameters"], got["macs"], got["activations"])
+        assert totals == (table.parameters, table.macs, activations), case
+        *stages, head = got["stages"]
+        pools = [x for x in table.layers if x.kind == "MaxPool2d"]
+        for i, (stage, pool) in enumerate(zip(stages, pools, strict=True)):
+            inside = [x for x in want if x.name.startswith(f"{i}.")]
+            shape = (stage["channels"], stage["side"], stage["side"])
+            assert shape == pool.output_shape
+            assert stage["field"] == pool.receptive_field
+            assert stage["parameters"] == sum(x.parameters for x in inside)
+            assert stage["macs"] == sum(x.macs for x in inside)
+        linear = [x for x in want if x.kind == "Linear"]
+        assert head["parameters"] == sum(x.parameters for x in linear)
+
+
+def test_the_words_of_vgg_16():
+    got, first = compute([as_case(VGG_D), as_case(((1, 64),))])
+    assert "4 × 4 pixels, 0.03 % of the picture" in first["fieldText"]
+    assert got["short"] == "15.5 G"
+    assert "212 × 212 pixels, 90 % of the picture" in got["fieldText"]
+    assert got["summaryText"] == (
+        "13 convolutions in 5 blocks: 138,357,544 parameters, "
+        "15,470,264,320 MACs, 13,556,712 activations an image."
+    )
+
+
+@pytest.fixture(scope="module")
+def figure() -> str:
+    with torch.device("meta"):
+        networks = {
+            "AlexNet": torchvision.models.alexnet(weights=None),
+            "D": build(as_case(VGG_D)),
+        }
+    tables = {k: layer_table(v, (3, 224, 224)) for k, v in networks.items()}
+    picture = torch.arange(3 * 32 * 32).reshape(3, 32, 32).byte()
+    html = growing_network(picture, tables).data
+    assert html == growing_network(picture, tables).data, "not repeatable"
+    return html
+
+
+def test_html_is_self_contained_and_marks_the_networks(figure):
+    for name in ("http:", "https:", " src=", "@import", "url("):
+        assert name not in figure.replace("http://www.w3.org/2000/svg", "")
+    # Without JavaScript there is still a table.
+    assert "138,357,544 parameters" in figure.split("<script>")[0]
+    node = BeautifulSoup(figure, "html.parser").select_one(".grow")
+    marks = json.loads(node["data-marks"])
+    assert marks["AlexNet"]["field"] == 195
+    assert marks["D"]["field"] == 212
+    assert marks["D"]["activations"] == 13_547_520 + 4096 + 4096 + 1000
+    assert len(figure) < 40_000
+
+
+def test_every_style_is_scoped():
+    style = (FIGURES / "growing_network.css").read_text("utf-8")
+    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
+    selectors = re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
+    assert len(selectors) > 40
+    for selector in selectors:
+        assert ".grow" in selector, selector
+
+
+# What a reader does, on a page with the figure twice.
+DRIVER = """
+const [figure, other] = document.querySelectorAll(".grow");
+const said = [];
+const press = (words) => {
+    const buttons = [...figure.querySelectorAll("button")];
+    const button = buttons.find((b) =>
+        b.textContent === words || b.getAttribute("aria-label") === words);
+    button.click();
+    said.push(figure.querySelector(".grow-summary").textContent);
+};
+press("VGG D");
+press("block 1, convolutions: fewer");
+press("block 5, channels: more");
+press("Remove the last");
+press("VGG A");
+press("Add a block");
+const radios = [...figure.querySelectorAll("input")];
+radios[1].click();
+radios[4].click();
+said.push(figure.querySelector(".grow-summary").textContent);
+document.title = JSON.stringify({
+    said, full: [...figure.querySelectorAll("button")].find((b) =>
+        b.textContent === "Add a block").disabled,
+    squares: figure.querySelectorAll(".grow-field").length,
+    marks: figure.querySelectorAll(".grow-mark").length,
+    other: other.querySelector(".grow-summary").textContent,
+});
+"""
+
+
+def test_a_reader_drives_the_figure(figure, tmp_path):
+    chromium = find_program(
+        "chromium", "chromium-browser", "google-chrome", "chrome"
+    )
+    page = tmp_path / "page.html"
+    page.write_text(
+        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><body>{figure}"
+        f"{figure}<title></title><script>{DRIVER}</script></body></html>",
+        "utf-8",
+    )
+    result = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    title = re.search(r"<title>(.*?)</title>", result.stdout, re.DOTALL)
+    seen = json.loads(unescape(title[1]))
+    vgg_a = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
+    cases = [
+        as_case(VGG_D),
+        as_case(((1, 64), *VGG_D[1:])),
+        as_case(((1, 64), *VGG_D[1:4], (3, 1024))),
+        as_case(((1, 64), *VGG_D[1:4])),
+        as_case(vgg_a),
+        as_case((*vgg_a, (2, 512))),
+        as_case((*vgg_a, (2, 512)), kernel=5, connected=False),
+    ]
+    expected = [got["summaryText"] for got in compute(cases)]
+    assert seen["said"] == expected
+    assert seen["full"] and seen["squares"] == 6
+    assert seen["marks"] == 6, "two networks in three bars"
+    assert seen["other"].startswith("1 convolution in 1 block: ")
