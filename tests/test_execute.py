@@ -1,8 +1,13 @@
 """tools/execute.py stores a chapter whole and stamped, or not at all."""
 
+import base64
+import io
+
 import nbformat
+import numpy as np
 import pytest
 from nbformat import v4
+from PIL import Image
 
 from tools import chapter_rules, execute
 
@@ -69,3 +74,27 @@ def test_unfit_chapter_is_not_written(tmp_path, capsys, source, reason):
     assert "Not written" in message
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_pictures_are_packed_without_changing_a_pixel():
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 4), "uint8")
+    noise[..., 3] = 255
+    see_through = noise.copy()
+    see_through[0, 0, 3] = 0
+    cells = []
+    for pixels in (noise, see_through):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+        data = {"image/png": base64.b64encode(file.getvalue()).decode()}
+        output = v4.new_output("display_data", data)
+        cells.append(v4.new_code_cell("", outputs=[output]))
+    notebook = v4.new_notebook(cells=cells)
+    before = [len(c.outputs[0].data["image/png"]) for c in cells]
+    execute.pack_pictures(notebook)
+    after = [c.outputs[0].data["image/png"] for c in notebook.cells]
+    assert len(after[0]) < 0.9 * before[0]
+    assert len(after[1]) <= before[1]
+    pictures = [Image.open(io.BytesIO(base64.b64decode(a))) for a in after]
+    assert [picture.mode for picture in pictures] == ["RGB", "RGBA"]
+    for picture, pixels in zip(pictures, (noise, see_through), strict=True):
+        assert np.array_equal(np.array(picture.convert("RGBA")), pixels)
