@@ -409,7 +409,7 @@ def batches(
     *,
     shuffle: bool = False,
     crop_padding: int = 0,
-    flip: bool = False,
+    flip: bool | torch.Tensor = False,
     device: torch.device | str = "cpu",
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -425,7 +425,8 @@ def batches(
         shuffle: Whether to draw a new order.
         crop_padding: Pad by so many black pixels on each side, then cut the
             image's size out anywhere; 0 does neither.
-        flip: Whether to mirror every second image (by chance), left to right.
+        flip: Whether to mirror every second image (by chance), left to right;
+            or a bool tensor (N,) that says which images to mirror.
         device: Where the batches are cut.
         generator: A CPU generator; None means PyTorch's own.
 
@@ -451,7 +452,11 @@ def batches(
     split, n, shifts = split.to(device), len(split), 2 * crop_padding + 1
     if shuffle:
         order = torch.randperm(n, generator=generator).to(device)
-    if flip:
+    given = isinstance(flip, torch.Tensor)
+    if given:
+        flipped = flip.to(device)[order] if shuffle else flip.to(device)
+        flipped = flipped.view(n, 1, 1, 1)
+    elif flip:
         flipped = torch.rand(n, 1, 1, 1, generator=generator).to(device) < 0.5
     if crop_padding:
         corners = torch.randint(shifts, (2, n), generator=generator)
@@ -461,7 +466,7 @@ def batches(
         some = slice(start, start + batch_size)
         chosen = order[some] if shuffle else some
         images, labels = split.images[chosen], split.labels[chosen]
-        if flip:
+        if given or flip:
             images = torch.where(flipped[some], images.flip(3), images)
         if crop_padding:
             # A view of all crops of each image, of which each takes one.

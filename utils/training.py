@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,9 +27,12 @@ from utils.scale import current_scale
 from utils.shapes import layer_table
 
 
+MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: stochastic gradient descent and its settings."""
+    """How to train; `sgd` is the optimiser unless `fit` is given another."""
 
     epochs: int  # passes over the training images
     learning_rate: float  # the highest one; `one_cycle` scales it
@@ -37,11 +41,28 @@ class Recipe:
     weight_decay: float = 5e-4  # as in torch.optim.SGD
     label_smoothing: float = 0.0  # probability spread over all classes
     crop_padding: int = 0  # pixels of padding for random crops; 0: no crops
-    flip: bool = False  # mirror each image with probability one half
+    flip: bool | str = False  # mirror half of the images; see `mirrored`
+    nesterov: bool = False  # as in torch.optim.SGD
+    small_epochs: int = 0  # how many epochs at first see shrunken images
+    small_side: int = 0  # and the side of those, in pixels
 
     def __post_init__(self):
         if self.epochs < 1:
             raise ValueError(f"epochs={self.epochs} must be at least 1")
+        if self.flip not in (False, True, "alternate"):
+            raise ValueError(
+                f"flip={self.flip!r} must be False, True or 'alternate'"
+            )
+        if not 0 <= self.small_epochs <= self.epochs:
+            raise ValueError(
+                f"small_epochs={self.small_epochs} must be from 0 to "
+                f"epochs={self.epochs}"
+            )
+        if self.small_epochs and self.small_side < 1:
+            raise ValueError(
+                f"small_side={self.small_side} must be at least 1 pixel when "
+                f"small_epochs={self.small_epochs}; or set that to 0"
+            )
 
 
 def one_cycle(progress: float) -> float:
@@ -62,6 +83,7 @@ def fit(
     name: str | None = None,
     device: str | None = None,
     precision: torch.dtype | None = None,
+    make_optimizer: MakeOptimizer | None = None,
     checkpoint: str | Path | None = None,
     log: str | Path | None = None,
 ) -> dict:
@@ -78,14 +100,15 @@ def fit(
         device: "cuda" or "cpu"; the GPU if there is one.
         precision: dtype of the mixed-precision arithmetic; the fastest of
             this hardware unless given, torch.float32 for none.
+        make_optimizer: called with `net` and `recipe`; its learning rates
+            are the highest ones. `sgd` unless given.
         checkpoint: file that is written after every epoch and read at the
             start, so that the same call continues an interrupted run.
         log: JSON file to write the returned log to.
 
     Returns:
         The log: what ran, on what, and the results of every epoch. `pflops`
-        is the training compute, 3 * 2 * MACs * images seen / 1e15, since a
-        backward pass costs about two forward passes.
+        is the training compute, see `training_pflops`.
 
     Raises:
         ValueError: the images do not fit the network, a label is out of
@@ -98,12 +121,9 @@ def fit(
     precision = precision or fast_precision(device)
     train = data.train.to(device)
     net.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        net.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = (make_optimizer or sgd)(net, recipe)
+    # One cycle scales these; a checkpoint holds what it made of them.
+    highest_rates = [group["lr"] for group in optimizer.param_groups]
     # float16 loses small gradients; multiplying the loss keeps them.
     scaler = torch.amp.GradScaler(
         device.type, enabled=precision == torch.float16
@@ -117,10 +137,11 @@ def fit(
         "seed": seed,
         "data": {"source": data.source, "train_images": len(train)},
         "recipe": asdict(recipe),
+        "optimizer": type(optimizer).__name__,
         "precision": str(precision).removeprefix("torch."),
         "parameters": table.parameters,
         "macs": table.macs,
-        "pflops": 6 * table.macs * len(train) * recipe.epochs / 1e15,
+        "pflops": training_pflops(net, data, recipe),
         "hardware": hardware(device),
         "versions": {
             "python": platform.python_version(),
@@ -139,7 +160,14 @@ def fit(
         with torch.random.fork_rng():
             torch.manual_seed(1_000_003 * seed + epoch)
             loss, accuracy = train_epoch(
-                train, recipe, epoch, precision, name=result["name"], **parts
+                train,
+                recipe,
+                epoch,
+                precision,
+                seed=seed,
+                name=result["name"],
+                highest_rates=highest_rates,
+                **parts,
             )
         measured = evaluate(net, data.validation, precision=precision)
         seconds = time.perf_counter() - start
@@ -164,8 +192,63 @@ def fit(
     return result
 
 
+def sgd(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """Stochastic gradient descent, all parameters alike."""
+    return torch.optim.SGD(
+        net.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+    )
+
+
+def training_pflops(net: nn.Module, data: Data, recipe: Recipe) -> float:
+    """Training compute: 3 * 2 * MACs * images seen, in units of 10**15.
+
+    A multiply-accumulate is two operations, and a backward pass costs about
+    two forward passes. The network stays as it is.
+    """
+    channels, height, width = data.train.images.shape[1:]
+    side = recipe.small_side
+    small, large = (
+        layer_table(net, shape).macs if epochs else 0
+        for shape, epochs in (
+            ((channels, side, side), recipe.small_epochs),
+            ((channels, height, width), recipe.epochs - recipe.small_epochs),
+        )
+    )
+    macs = small * recipe.small_epochs
+    macs += large * (recipe.epochs - recipe.small_epochs)
+    return 6 * macs * len(data.train) / 1e15
+
+
+def mirrored(recipe: Recipe, n: int, epoch: int, seed: int):
+    """What `batches` takes as `flip` in this epoch.
+
+    With "alternate" chance decides once which images are mirrored, and every
+    epoch mirrors the others, so that two epochs show both sides of each
+    image (Jordan, https://arxiv.org/abs/2404.00498).
+    """
+    if recipe.flip != "alternate":
+        return recipe.flip
+    generator = torch.Generator().manual_seed(seed)
+    at_first = torch.rand(n, generator=generator) < 0.5
+    return at_first ^ (epoch % 2 == 1)
+
+
 def train_epoch(
-    train, recipe, epoch, precision, *, name, net, optimizer, scaler
+    train,
+    recipe,
+    epoch,
+    precision,
+    *,
+    seed,
+    name,
+    highest_rates,
+    net,
+    optimizer,
+    scaler,
 ) -> tuple[float, float]:
     """One pass over the training images: forward, backward, step.
 
@@ -177,7 +260,7 @@ def train_epoch(
         recipe.batch_size,
         shuffle=True,
         crop_padding=recipe.crop_padding,
-        flip=recipe.flip,
+        flip=mirrored(recipe, len(train), epoch, seed),
         device=train.images.device,
     )
     steps = math.ceil(len(train) / recipe.batch_size)
@@ -189,8 +272,15 @@ def train_epoch(
         progress = (steps * epoch + len(losses) + 0.5) / (
             steps * recipe.epochs
         )
-        rates.append(recipe.learning_rate * one_cycle(progress))
-        optimizer.param_groups[0]["lr"] = rates[-1]
+        groups = zip(optimizer.param_groups, highest_rates, strict=True)
+        for group, highest in groups:
+            group["lr"] = highest * one_cycle(progress)
+        rates.append(optimizer.param_groups[0]["lr"])
+        if epoch < recipe.small_epochs:
+            side = (recipe.small_side, recipe.small_side)
+            images = F.interpolate(
+                images, side, mode="bilinear", antialias=True
+            )
         with mixed_precision(train.images.device, precision):
             logits = net(images)
             loss = F.cross_entropy(
@@ -331,7 +421,7 @@ def resume(path: Path, parts: dict, result: dict) -> None:
             f"{path} is not a checkpoint that can be read "
             f"({type(error).__name__}); delete it to start again"
         ) from error
-    for key in "name seed data recipe precision parameters".split():
+    for key in "name seed data recipe optimizer precision parameters".split():
         if before[key] != result[key]:
             raise ValueError(
                 f"{path} belongs to another run: its {key} is {before[key]!r} "
