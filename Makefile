@@ -7,7 +7,7 @@ CHAPTERS := $(if $(CHAPTER),chapters/$(CHAPTER).ipynb)
 PYTEST := OMP_NUM_THREADS=1 BOOK_SCALE=smoke $(BIN)/python -m pytest \
 	-n 2 --dist loadfile
 
-.PHONY: help setup book test execute serve clean
+.PHONY: help setup book test execute record serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -15,6 +15,8 @@ help:
 	@echo "make serve     show the built book on http://127.0.0.1:8000"
 	@echo "make execute   run the chapters and store their outputs;"
 	@echo "               one of them: make execute CHAPTER=02_alexnet"
+	@echo "make record    train one of a chapter's full runs, log it in results/;"
+	@echo "               CHAPTER=06_resnet RUN=resnet-20 SEED=0"
 	@echo "make setup     only make the environment .venv"
 	@echo "make clean     delete what was built, keep .venv"
 
@@ -49,6 +51,9 @@ test: book
 
 execute: .venv/ready
 	$(BIN)/python tools/execute.py $(CHAPTERS)
+
+record: .venv/ready
+	$(BIN)/python tools/record.py $(CHAPTER) $(RUN) --seed $(or $(SEED),0)
 
 serve:
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }

@@ -1,13 +1,18 @@
 """Images per second of `fit` against d2l's own loader and training loop.
 
-    BOOK_DATA=/path/to/data .venv/bin/python tools/benchmark.py
+    BOOK_DATA=/path/to/data .venv/bin/python tools/benchmark.py fashion-mnist
+    BOOK_DATA=/path/to/data .venv/bin/python tools/benchmark.py cifar10
 
-BOOK_DATA must hold Fashion-MNIST in torchvision's layout, since d2l reads
-nothing else. LeNet and the small AlexNet of chapter 2 train for one epoch on
-all 60,000 images and are evaluated on the 10,000 test images: with
-d2l.load_data_fashion_mnist and d2l.train_ch6, then with utils.training.fit,
-in turn, in one process, with the same threads and batch size. Printed are the
-medians. Absolute numbers depend on the machine; the ratio is what to compare.
+Networks train for one epoch and are evaluated: with d2l's loader and
+d2l.train_ch6, then with utils.training.fit, in turn, in one process, with the
+same threads and batch size. Printed are the medians. Absolute numbers depend
+on the machine; the ratio is what to compare.
+
+fashion-mnist: LeNet and the small AlexNet of chapter 2 on all images, with
+d2l.load_data_fashion_mnist, for which BOOK_DATA must hold them in
+torchvision's layout. cifar10: ResNet-20 of chapter 6 on 10,000 images, with
+crops and flips. d2l has no loader for CIFAR-10; the one here is made as its
+loaders are, from torchvision's transforms and as many worker processes.
 """
 
 import argparse
@@ -32,11 +37,14 @@ matplotlib.use("Agg")
 import nbformat
 import torch
 from d2l import torch as d2l
+from PIL import Image
+from torchvision import transforms
 
+from tools.record import definitions
 from utils.data import load
 from utils.training import Recipe, fast_precision, fit
 
-CHAPTER = ROOT / "chapters/02_alexnet.ipynb"
+ALEXNET = ROOT / "chapters/02_alexnet.ipynb"
 # The beginnings of the cells that define the chapter's networks.
 DEFINITIONS = (
     "from dataclasses",
@@ -50,11 +58,11 @@ DEFINITIONS = (
 BATCH = 128
 
 
-def chapter_networks() -> dict:
-    """The networks, defined in the chapter and nowhere else."""
+def alexnet_networks() -> dict:
+    """The networks, defined in chapter 2 and nowhere else."""
     namespace = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        for cell in nbformat.read(CHAPTER, 4).cells:
+        for cell in nbformat.read(ALEXNET, 4).cells:
             if cell.source.startswith(DEFINITIONS):
                 exec(cell.source, namespace)
     lenet, small_alexnet = namespace["lenet"], namespace["small_alexnet"]
@@ -72,12 +80,8 @@ def d2l_loaders():
             return d2l.load_data_fashion_mnist(BATCH)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
-    warnings.simplefilter("ignore")  # d2l starts more workers than cores
-
+def fashion_mnist():
+    """All images, d2l's loaders, networks, and how fit is to train them."""
     data = load("fashion-mnist")
     both = (data.train, data.validation)
     everything = replace(
@@ -88,21 +92,86 @@ def main() -> None:
     data = replace(data, train=everything, validation=data.test)
     loaders = d2l_loaders()
     assert len(loaders[0].dataset) == len(data.train)
+    recipe = Recipe(epochs=1, learning_rate=0.01, batch_size=BATCH)
+    return data, loaders, alexnet_networks(), recipe
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Images of a split, one at a time, as torchvision's data sets are."""
+
+    def __init__(self, split, transform):
+        pixels = split.images.permute(0, 2, 3, 1).numpy()
+        self.pictures = [Image.fromarray(picture) for picture in pixels]
+        self.labels, self.transform = split.labels.tolist(), transform
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self.transform(self.pictures[index]), self.labels[index]
+
+
+def cifar10():
+    """As `fashion_mnist`, with 10,000 images."""
+    data = load("cifar10").take(10_000)
+    data = replace(data, validation=data.validation.take(2_000))
+    to_tensor = [
+        transforms.ToTensor(),
+        transforms.Normalize(data.train.mean, data.train.std),
+    ]
+    augment = [
+        transforms.RandomCrop(32, padding=4),
+        transforms.RandomHorizontalFlip(),
+    ]
+    loaders = [
+        torch.utils.data.DataLoader(
+            Pictures(split, transforms.Compose(steps)),
+            BATCH,
+            shuffle=split is data.train,
+            num_workers=d2l.get_dataloader_workers(),
+        )
+        for split, steps in (
+            (data.train, augment + to_tensor),
+            (data.validation, to_tensor),
+        )
+    ]
+    runs = definitions(ROOT / "chapters/06_resnet.ipynb")["RUNS"]
+    networks = {"ResNet-20": runs["resnet-20"][0]}
+    recipe = Recipe(
+        epochs=1,
+        learning_rate=0.01,
+        batch_size=BATCH,
+        crop_padding=4,
+        flip=True,
+    )
+    return data, loaders, networks, recipe
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    subjects = {"fashion-mnist": fashion_mnist, "cifar10": cifar10}
+    parser.add_argument("data", choices=subjects)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")  # d2l starts more workers than cores
+    data, loaders, networks, recipe = subjects[options.data]()
 
     def with_d2l(net):
         with contextlib.redirect_stdout(io.StringIO()):
             d2l.train_ch6(net, *loaders, 1, 0.01, torch.device("cpu"))
 
-    recipe = Recipe(epochs=1, learning_rate=0.01, batch_size=BATCH)
     ways = {"d2l": with_d2l}
     for precision in {torch.float32, fast_precision(torch.device("cpu"))}:
         ways[f"fit, {str(precision)[6:]}"] = lambda net, precision=precision: (
             fit(net, data, recipe, device="cpu", precision=precision)
         )
-    print(f"{torch.get_num_threads()} threads, images/s, median of {repeats}")
-    for network, make in chapter_networks().items():
+    print(
+        f"{torch.get_num_threads()} threads, images/s, "
+        f"median of {options.repeats}"
+    )
+    for network, make in networks.items():
         seconds = {way: [] for way in ways}
-        for _ in range(repeats):
+        for _ in range(options.repeats):
             for way, train in ways.items():
                 start = time.perf_counter()
                 train(make())

@@ -4,9 +4,10 @@
 
 The chapter's cells tagged `definition` say what there is to run: they define
 the networks, the recipes and RUNS, which names for each run a function that
-makes the network, the recipe and a function that makes the optimiser. The log goes to results/<chapter>/ and is what
-the chapter's tables are made from. A run that was stopped goes on from
-its last epoch when the same command is given again.
+makes the network, the recipe and a function that makes the optimiser. The log
+goes to results/<chapter>/ and is what the chapter's tables are made from. A
+run that was stopped goes on from its last epoch when the same command is
+given again.
 """
 
 import argparse
@@ -17,8 +18,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-# A recorded run is a full one, whatever machine it is on.
-os.environ["BOOK_SCALE"] = "full"
 
 import nbformat
 import torch
@@ -88,6 +87,8 @@ def main() -> None:
     parser.add_argument("run", help="a name in the chapter's RUNS")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    # A recorded run is a full one, whatever machine it is on.
+    os.environ["BOOK_SCALE"] = "full"
     log = record(options.chapter, options.run, options.seed)
     print(
         f"{log['name']}, seed {log['seed']}: test accuracy "

@@ -26,7 +26,6 @@ from utils.data import Data, Split, batches
 from utils.scale import current_scale
 from utils.shapes import layer_table
 
-
 MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
 
 
