@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import torch
 from IPython.display import HTML
 from PIL import Image
+from torch import nn
 
 from utils.shapes import LayerTable
 
@@ -370,3 +371,99 @@ def growing_network(
     return _figure(
         "growing", "network", "grow", data, f"<table>{rows}</table>"
     )
+
+
+def block_switch(
+    net: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    class_names: Sequence[str],
+    mean: torch.Tensor,
+    std: torch.Tensor,
+) -> HTML:
+    """Interactive: a residual network runs in the page, block by block.
+
+    The reader takes blocks out, that is, sets F(x) to zero, and sees what the
+    network says then. Batch norm is folded into the convolutions, and their
+    weights are rounded to 6 bits, with one scale an output channel, so that
+    each takes one character of the page.
+
+    Args:
+        net: (stem, blocks, average, flatten, linear) as in chapter 6. The
+            stem is convolution, batch norm, ReLU; a block has a `function`
+            of two 3 × 3 convolutions, each with batch norm, and a `shortcut`
+            without parameters.
+        images: uint8 (N, 3, H, H), to choose from.
+        labels: int64 (N,), their classes.
+        class_names: by class.
+        mean, std: (3,), what the network's inputs are normalised with.
+
+    Raises:
+        ValueError: the images or the network are of another kind.
+    """
+    if images.dtype != torch.uint8 or images.shape[1:2] != (3,):
+        raise ValueError(
+            f"images are {images.dtype} {tuple(images.shape)}; wanted "
+            "torch.uint8 (N, 3, H, H), values from 0 to 255"
+        )
+    try:
+        stem, blocks, _, _, linear = net
+        packed = {
+            "stem": _packed_convolution(*stem[0]),
+            "blocks": [
+                {
+                    "first": _packed_convolution(*block.function[0]),
+                    "second": _packed_convolution(*block.function[2]),
+                }
+                for block in blocks
+            ],
+            "linear": {
+                "weights": _base64(linear.weight.detach().float()),
+                "bias": _base64(linear.bias.detach().float()),
+            },
+            "mean": mean.tolist(),
+            "std": std.tolist(),
+        }
+        extra = [p for block in blocks for p in block.shortcut.parameters()]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "the network is not a stem, blocks with `function` and "
+            "`shortcut`, average, flatten and linear layer, as cifar_net of "
+            f"chapter 6 makes it ({error})"
+        ) from error
+    if extra:
+        raise ValueError(
+            "a shortcut has parameters; the figure knows option A only"
+        )
+    data = {
+        "names": list(class_names),
+        "labels": labels.tolist(),
+        "pictures": _base64(images),
+        "network": packed,
+    }
+    fallback = "<p>This figure runs the network and needs JavaScript.</p>"
+    return _figure("block", "switch", "bsw", data, fallback)
+
+
+def _packed_convolution(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> dict:
+    """Fold batch norm in, as it is in evaluation, and round to 6 bits."""
+    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    weight = (conv.weight * factor.view(-1, 1, 1, 1)).detach().float()
+    scales = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 31
+    whole = (weight / scales.view(-1, 1, 1, 1)).round().char()  # -31 to 31
+    return {
+        "inputs": conv.in_channels,
+        "outputs": conv.out_channels,
+        "stride": conv.stride[0],
+        # As characters from "?" to "}", none of which HTML would escape.
+        "weights": (whole + 94).numpy().tobytes().decode("ascii"),
+        "scales": _base64(scales),
+        "bias": _base64(
+            (norm.bias - norm.running_mean * factor).detach().float()
+        ),
+    }
+
+
+def _base64(numbers: torch.Tensor) -> str:
+    """The bytes of a tensor, as text."""
+    return base64.b64encode(numbers.cpu().numpy().tobytes()).decode("ascii")
