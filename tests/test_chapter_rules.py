@@ -94,6 +94,8 @@ SOURCES = [
     (TITLE, "# A\n\nAccuracy is 91 %.", "typed by hand"),
     (TITLE, "# A\n\nIt is 91.2% now.", "typed by hand"),
     (TITLE, "# A\n\n| net | accuracy |\n|-|-|\n| A | 9.1 % |", "typed by"),
+    (TITLE, "# A\n\nIt takes 2 PFLOPs.", "'2 PFLOPs' is typed by hand"),
+    (TITLE, "# A\n\n| net | cost |\n|-|-|\n| A | 0.3 PFLOPs |", "typed by"),
     (TITLE, "# A\n\n![x](x.png)", "image file"),
     (TITLE, "# A\n\nSee {cite:p}`x`.", "MyST role"),
     (TITLE, "# A\n\n```{note}\nx\n```", "MyST directive"),
@@ -188,6 +190,14 @@ def test_bad_output_is_found(cell, outputs, answer):
     assert answer in "\n".join(rules.problems(notebook))
 
 
+def test_a_log_that_is_printed_is_a_fact():
+    notebook = good_chapter()
+    notebook.cells[FIRST_FACT].source = "print(recorded('09_net', 'a'))"
+    assert "read from a log" not in "\n".join(rules.problems(notebook))
+    notebook.cells[FIRST_FACT].metadata = nbformat.from_dict({})
+    assert "read from a log" in "\n".join(rules.problems(notebook))
+
+
 def test_bad_notebook_is_found():
     notebook = good_chapter()
     notebook.cells[3].execution_count = None
@@ -207,6 +217,8 @@ def test_bad_notebook_is_found():
         "It reaches at least 88 % accuracy.",
         "The error was 15.3 % ([Krizhevsky](https://example.org), page 2).",
         "The first dense layer holds 62 % of all parameters.",
+        "It takes at most 1 PFLOP, less than [their 32 PFLOPs](https://a.b).",
+        "A PFLOP is 10¹⁵ operations.",
         "The role `{x}` is code, so is $\\frac{a}{b}$.",
     ],
 )

@@ -635,6 +635,17 @@ def test_crop_and_flip_are_drawn_per_image():
     assert 100 < sum(flipped for flipped, _, _ in drawn) < 200
 
 
+def test_a_tensor_says_which_images_are_mirrored():
+    some = split(50)
+    mirrored = torch.arange(50) % 3 == 0
+    for shuffle in (False, True):
+        images, labels = whole(some, 8, shuffle=shuffle, flip=mirrored)
+        for image, label in zip(images, labels, strict=True):
+            source = some.images[label]
+            wanted = source.flip(2) if label % 3 == 0 else source
+            assert torch.equal(image, wanted)
+
+
 def test_a_generator_fixes_the_batches():
     def draw(seed):
         generator = torch.Generator().manual_seed(seed)
@@ -665,6 +676,8 @@ def test_batches_are_cut_on_the_device():
         ({"batch_size": 0}, r"batch_size=0 .* at least 1"),
         ({"crop_padding": 5}, r"crop_padding=5 .* from 0 to 4"),
         ({"crop_padding": -1}, r"crop_padding=-1 .* from 0 to 4"),
+        ({"flip": torch.ones(3).bool()}, r"flip is torch.bool \(3,\), but"),
+        ({"flip": torch.ones(9)}, r"flip is torch.float32 .* torch.bool"),
     ],
 )
 def test_bad_arguments_are_named_at_the_call(fault, message):

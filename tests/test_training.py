@@ -17,7 +17,15 @@ from torch import nn
 
 from utils import training
 from utils.data import Data, Split
-from utils.training import Recipe, evaluate, fit, one_cycle, predict
+from utils.training import (
+    Recipe,
+    evaluate,
+    fit,
+    mirrored,
+    one_cycle,
+    predict,
+    training_pflops,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -176,6 +184,128 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="delete it to start again"):
         fit(toy_net(), toy_data(), RECIPE, checkpoint=path)
+
+
+ALTERNATING = replace(LONG, flip="alternate", nesterov=True)
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs():
+    masks = [mirrored(ALTERNATING, 1000, epoch, seed=3) for epoch in range(4)]
+    assert 400 < masks[0].sum() < 600
+    assert torch.equal(masks[1], ~masks[0])
+    assert torch.equal(masks[2], masks[0])
+    other = mirrored(ALTERNATING, 1000, 0, seed=4)
+    assert not torch.equal(other, masks[0])
+    assert mirrored(LONG, 1000, 1, seed=3) is True
+
+
+class Sides(nn.Module):
+    """Any side is fine; remembers those that it met in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+        self.seen = []
+
+    def forward(self, x):
+        if self.training:
+            self.seen.append(tuple(x.shape[2:]))
+        return self.linear(self.conv(x).relu().mean((2, 3)))
+
+
+SMALL = replace(RECIPE, epochs=3, small_epochs=2, small_side=6)
+
+
+def test_small_images_come_first():
+    net = Sides()
+    log = fit(net, toy_data(), SMALL)
+    steps = 512 // 64
+    assert net.seen[-3 * steps :] == [(6, 6)] * 2 * steps + [(8, 8)] * steps
+    # 3 x 3 kernels for 4 channels at 4 x 4 and 6 x 6 places, linear 4 x 2.
+    macs = 2 * (16 * 36 + 8) + (36 * 36 + 8)
+    assert log["pflops"] == pytest.approx(6 * macs * 512 / 1e15)
+    assert training_pflops(net, toy_data(), SMALL) == log["pflops"]
+    assert log["recipe"]["small_side"] == 6
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"flip": "both"}, "flip='both' must be False, True or 'alternate'"),
+        ({"small_epochs": 3}, "small_epochs=3 must be from 0 to epochs=2"),
+        ({"small_epochs": 1}, "small_side=0 must be at least 1 pixel"),
+    ],
+)
+def test_impossible_recipes_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        replace(RECIPE, **wrong)
+
+
+def two_groups(net, recipe):
+    """Adam, with a rate of its own for the last layer."""
+    *others, weight, bias = net.parameters()
+    return torch.optim.Adam(
+        [{"params": others, "lr": 1e-3}, {"params": [weight, bias]}], lr=4e-3
+    )
+
+
+def test_another_optimiser_keeps_the_rates_of_its_groups(monkeypatch):
+    rates = []
+    step = torch.optim.Adam.step
+
+    def recorded(self, *arguments, **options):
+        rates.append([group["lr"] for group in self.param_groups])
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", recorded)
+    log = fit(toy_net(), toy_data(), RECIPE, make_optimizer=two_groups)
+    assert log["optimizer"] == "Adam"
+    assert len(rates) == 16
+    for first, second in rates:
+        assert second == pytest.approx(4 * first)
+    assert 0.9e-3 < max(first for first, _ in rates) <= 1e-3
+    assert log["epochs"][-1]["validation_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("make_optimizer", [None, two_groups])
+def test_an_interrupted_run_with_everything_resumes(
+    tmp_path, monkeypatch, make_optimizer
+):
+    recipe = replace(
+        ALTERNATING, epochs=4, small_epochs=2, small_side=6, crop_padding=1
+    )
+    options = {"make_optimizer": make_optimizer}
+    torch.manual_seed(0)
+    whole, stopped = Sides(), Sides()
+    stopped.load_state_dict(whole.state_dict())
+    straight = fit(whole, toy_data(), recipe, **options)
+
+    class Interrupted(Exception):
+        pass
+
+    after = training.evaluate
+    measured = []
+
+    def interrupting(*arguments, **settings):
+        measured.append(1)
+        if len(measured) == 3:
+            raise Interrupted
+        return after(*arguments, **settings)
+
+    options["checkpoint"] = tmp_path / "run.pt"
+    monkeypatch.setattr(training, "evaluate", interrupting)
+    with pytest.raises(Interrupted):
+        fit(stopped, toy_data(), recipe, **options)
+    monkeypatch.setattr(training, "evaluate", after)
+    resumed = Sides()
+    log = fit(resumed, toy_data(), recipe, **options)
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+    losses = [[e["train_loss"] for e in x["epochs"]] for x in (log, straight)]
+    assert losses[0] == losses[1]
+    if make_optimizer:
+        with pytest.raises(ValueError, match="its optimizer is 'Adam'"):
+            fit(Sides(), toy_data(), recipe, checkpoint=tmp_path / "run.pt")
 
 
 def test_an_infinite_loss_stops_with_the_step_and_the_rate():

@@ -198,6 +198,20 @@ def is_plain_python(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def reads_its_logs_as_facts(notebook: NotebookNode) -> list[str]:
+    """What is printed from a recorded log is compared with it in every test.
+
+    So a page cannot keep a number that its log no longer holds.
+    """
+    return [
+        f"{label}: prints what it read from a log; tag it {FACT}"
+        for label, cell in _cells(notebook, "code")
+        if "recorded(" in cell.source
+        and "print(" in cell.source
+        and FACT not in _tags(cell)
+    ]
+
+
 def has_short_lines(notebook: NotebookNode) -> list[str]:
     """No line of code is longer than a page shows."""
     return [
@@ -319,15 +333,15 @@ def has_steady_headings(notebook: NotebookNode) -> list[str]:
     ]
 
 
-def cites_its_percentages(notebook: NotebookNode) -> list[str]:
-    """A percentage typed in prose has its source beside it.
+def cites_its_results(notebook: NotebookNode) -> list[str]:
+    """A percentage or a PFLOP count typed in prose has its source beside it.
 
     It needs a link in its sentence or table row. Bounds are free, for an
     assertion checks them: at least 88 %.
     """
     bound = r"(?:at least|at most|more than|less than|above|below)"
     percentage = re.compile(
-        rf"({bound}\s+)?\d+(?:\.\d+)?\s?\\?%", re.IGNORECASE
+        rf"({bound}\s+)?\d+(?:\.\d+)?\s?(?:\\?%|PFLOPs?)", re.IGNORECASE
     )
     about_results = re.compile(r"accura|error|top-?\d|correct", re.IGNORECASE)
     found = []
@@ -345,7 +359,11 @@ def cites_its_percentages(notebook: NotebookNode) -> list[str]:
                 if "](" not in sentence and "http" not in sentence
                 for match in percentage.finditer(sentence)
                 if not match[1]
-                and ("." in match[0] or about_results.search(sentence))
+                and (
+                    "." in match[0]
+                    or "FLOP" in match[0]
+                    or about_results.search(sentence)
+                )
             ]
     return found
 
@@ -448,6 +466,7 @@ RULES = (
     has_current_stamp,
     begins_with_setup,
     is_plain_python,
+    reads_its_logs_as_facts,
     has_short_lines,
     was_run_in_order,
     has_facts,
@@ -455,7 +474,7 @@ RULES = (
     has_alt_text,
     is_portable,
     has_steady_headings,
-    cites_its_percentages,
+    cites_its_results,
     has_sources,
     has_exercises,
     has_quiz,

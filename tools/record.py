@@ -37,31 +37,37 @@ def definitions(chapter: Path) -> dict:
     return namespace
 
 
-def record(chapter: str, run: str, seed: int, data=None) -> dict:
+def record(chapter: str, run: str, seed: int, root: Path = ROOT) -> dict:
     """Train the run `run` of a chapter, evaluate it once, write its log.
 
     Beside the log lie the weights, in half precision, if the run's name is
     in the chapter's KEEP and the seed is 0.
 
+    Args:
+        chapter: the chapter's file name without its ending.
+        run: a name in its RUNS.
+        seed: of the first weights and of the training.
+        root: the folder with chapters/, results/ and checkpoints/.
+
     Raises:
         ValueError: the chapter has no such run.
         FileExistsError: it was recorded before; the test set is used once.
     """
-    names = definitions(ROOT / f"chapters/{chapter}.ipynb")
+    names = definitions(root / f"chapters/{chapter}.ipynb")
     if run not in names.get("RUNS", {}):
         known = ", ".join(names.get("RUNS", {})) or "none"
         raise ValueError(f"{chapter} has no run {run!r}; it has {known}")
-    log_file = ROOT / f"results/{chapter}/{run}-seed{seed}.json"
+    log_file = root / f"results/{chapter}/{run}-seed{seed}.json"
     if log_file.exists():
         raise FileExistsError(
-            f"{log_file.relative_to(ROOT)} is there, and the test set is "
+            f"{log_file.relative_to(root)} is there, and the test set is "
             "used once; to replace a run, delete its log first"
         )
     make_network, recipe, make_optimizer = names["RUNS"][run]
-    data = data or load(DATA)
+    data = load(DATA)
     torch.manual_seed(seed)
     net = make_network()
-    checkpoint = ROOT / f"checkpoints/{chapter}-{run}-seed{seed}.pt"
+    checkpoint = root / f"checkpoints/{chapter}-{run}-seed{seed}.pt"
     log = fit(
         net,
         data,
@@ -73,7 +79,10 @@ def record(chapter: str, run: str, seed: int, data=None) -> dict:
     )
     log["test"] = evaluate(net, data.test) | {"images": len(data.test)}
     if run in names.get("KEEP", ()) and seed == 0:
-        half = {k: v.half() for k, v in net.cpu().state_dict().items()}
+        half = {
+            name: values.half() if values.is_floating_point() else values
+            for name, values in net.cpu().state_dict().items()
+        }
         with complete_file(log_file.with_suffix(".pt")) as file:
             torch.save(half, file)
     with complete_file(log_file) as file:

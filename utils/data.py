@@ -445,6 +445,14 @@ def batches(
             f"{min(height, width) - 1} for images of {height} x {width}, or "
             "a crop could miss the image; try 4"
         )
+    given = isinstance(flip, torch.Tensor)
+    if given and (
+        flip.dtype != torch.bool or flip.shape != split.labels.shape
+    ):
+        raise ValueError(
+            f"flip is {flip.dtype} {tuple(flip.shape)}, but must be "
+            f"torch.bool ({len(split)},): one value for each image"
+        )
     mean, std = (
         torch.as_tensor(x, dtype=torch.float32, device=device).view(-1, 1, 1)
         for x in (split.mean, split.std)
@@ -452,7 +460,6 @@ def batches(
     split, n, shifts = split.to(device), len(split), 2 * crop_padding + 1
     if shuffle:
         order = torch.randperm(n, generator=generator).to(device)
-    given = isinstance(flip, torch.Tensor)
     if given:
         flipped = flip.to(device)[order] if shuffle else flip.to(device)
         flipped = flipped.view(n, 1, 1, 1)
