@@ -430,4 +430,4 @@ def resume(path: Path, parts: dict, result: dict) -> None:
     for key, part in parts.items():
         part.load_state_dict(state[key])
     result["epochs"], result["seconds"] = before["epochs"], before["seconds"]
-    print(f"continuing after epoch {len(result['epochs'])} of {path}")
+    print(f"continuing after epoch {len(result['epochs'])} of {path.name}")
