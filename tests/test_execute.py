@@ -3,6 +3,7 @@
 import base64
 import io
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -74,6 +75,30 @@ def test_unfit_chapter_is_not_written(tmp_path, capsys, source, reason):
     assert "Not written" in message
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_chart_is_packed_with_a_palette_that_no_eye_sees():
+    plt.switch_backend("agg")
+    figure, axis = plt.subplots(figsize=(4, 3), dpi=110)
+    axis.plot([0, 3, 1, 2], color="#D55E00", label="a curve")
+    axis.plot([2, 1, 3, 0], color="#0072B2", marker="o")
+    axis.legend()
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    plt.close(figure)
+    stored = base64.b64encode(file.getvalue()).decode()
+    output = v4.new_output("display_data", {"image/png": stored})
+    metadata = {"mystnb": {"image": {"classes": "chart"}}}
+    cell = v4.new_code_cell("", metadata=metadata, outputs=[output])
+    execute.pack_pictures(v4.new_notebook(cells=[cell]))
+    packed = output.data["image/png"]
+    assert len(packed) < len(stored) / 2
+    before, after = (
+        np.array(Image.open(io.BytesIO(base64.b64decode(p))).convert("RGB"))
+        for p in (stored, packed)
+    )
+    assert before.shape == after.shape
+    assert np.abs(before.astype(int) - after).mean() < 1
 
 
 def test_pictures_are_packed_without_changing_a_pixel():
