@@ -7,11 +7,13 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 from torch import nn
 from torch.nn import functional as F
 
@@ -167,7 +169,8 @@ def test_six_bits_change_little(net, images, html):
     for image in images:
         before, _ = in_pytorch(net, image, [True] * 9)
         after, _ = in_pytorch(same, image, [True] * 9)
-        torch.testing.assert_close(before, after, atol=0.1, rtol=0)
+        # Here 0.013 with 6 bits, 0.025 with 5.
+        torch.testing.assert_close(before, after, atol=0.02, rtol=0)
 
 
 def test_html_is_self_contained_small_and_repeatable(net, images, html):
@@ -201,8 +204,57 @@ def test_other_networks_and_images_are_refused(chapter, net, images):
     with pytest.raises(ValueError, match="as cifar_net of chapter 6"):
         block_switch(plain, images, *rest)
     projected = chapter["cifar_net"](3, chapter["residual"]("B"))
-    with pytest.raises(ValueError, match="option A only"):
+    with pytest.raises(ValueError, match="makes it with option A"):
         block_switch(projected, images, *rest)
+
+
+def alter(net: nn.Module, path: str, layer: nn.Module) -> nn.Module:
+    """A copy of the network with another layer at one place."""
+    net = copy.deepcopy(net)
+    parent, name = path.rsplit(".", 1)
+    setattr(net.get_submodule(parent), name, layer)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("path", "layer"),
+    [
+        ("1.0.function.0.0", nn.Conv2d(16, 16, 5, padding=2, bias=False)),
+        ("1.0.function.2.0", nn.Conv2d(16, 16, 3, padding=1)),
+        ("1.4.function.1", nn.GELU()),
+        ("1.3.shortcut", nn.AvgPool2d(2)),
+        ("0.1", nn.Identity()),
+    ],
+)
+def test_a_layer_that_the_page_would_get_wrong(net, images, path, layer):
+    net, labels = alter(net, path, layer), torch.tensor([0, 1, 2])
+    with pytest.raises(
+        ValueError, match=rf"chapter 6.*{type(layer).__name__}"
+    ):
+        block_switch(net, images, labels, NAMES, MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": torch.tensor([0, 1])}, r"\[0, 1\].*wanted 3"),
+        ({"labels": torch.tensor([0, 1, 11])}, r"\[0, 1, 11\].*0 to 9"),
+        ({"class_names": NAMES[:9]}, "9 class names.*10 classes"),
+        ({"mean": MEAN[:1]}, r"mean is \(1,\).*wanted \(3,\)"),
+        ({"images": torch.zeros(3, 3, 32, 28).byte()}, r"32, 28.*H, H"),
+        ({"images": torch.zeros(0, 3, 32, 32).byte()}, r"\(0, 3.*N, 3"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(net, images, change, message):
+    arguments = {
+        "images": images,
+        "labels": torch.tensor([0, 1, 2]),
+        "class_names": NAMES,
+        "mean": MEAN,
+        "std": STD,
+    }
+    with pytest.raises(ValueError, match=message):
+        block_switch(net, **arguments | change)
 
 
 # What a reader does, on a page with the figure twice.
@@ -295,3 +347,69 @@ def test_a_reader_drives_the_figure(tmp_path, html, net, images):
     ]
     # The other figure has its own switches, and its own first picture.
     assert seen["other"] == 2
+
+
+def use_the_keyboard(chromium: str, url: str, scheme: str) -> dict:
+    """Tab to the switches on a narrow page, from disk, and use them."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        page = browser.new_page(
+            viewport={"width": 390, "height": 844}, color_scheme=scheme
+        )
+        wrong = []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(url)
+        figure = page.locator(".bsw").first
+        page.keyboard.press("Tab")  # the first picture
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")  # the third picture
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        focus = page.evaluate("document.activeElement.textContent")
+        figure.get_by_text(re.compile(r"\d right\.$")).wait_for()
+        page.evaluate((ROOT / "tests/vendor/axe.min.js").read_text("utf-8"))
+        violations = page.evaluate(
+            "axe.run().then((r) => r.violations.map((v) => v.id))"
+        )
+        seen = {
+            "focus": focus,
+            "wrong": wrong + violations,
+            "wide": page.evaluate("document.documentElement.scrollWidth"),
+            "pictures": figure.locator(
+                ".bsw-picture[aria-pressed=true]"
+            ).all_text_contents(),
+            "verdict": figure.locator("[role=status]").inner_text(),
+            "ground": figure.evaluate(
+                "(node) => getComputedStyle(node).backgroundColor"
+            ),
+        }
+        browser.close()
+        return seen
+
+
+@pytest.mark.parametrize(
+    ("scheme", "ground"),
+    [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 25, 29)")],
+)
+def test_a_reader_without_a_mouse(tmp_path, html, scheme, ground):
+    chromium = find_program(
+        "chromium", "chromium-browser", "google-chrome", "chrome"
+    )
+    page = tmp_path / "page.html"
+    page.write_text(
+        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
+        f"<title>Two</title><body><main><h1>Two</h1>{html}{html}</main>",
+        "utf-8",
+    )
+    # In a thread of its own: the tests of pages may have a Playwright open.
+    with ThreadPoolExecutor(1) as thread:
+        seen = thread.submit(
+            use_the_keyboard, chromium, page.as_uri(), scheme
+        ).result()
+    assert seen["wrong"] == [] and seen["wide"] == 390
+    assert seen["focus"] == "Block 1 off"
+    assert seen["pictures"] == [NAMES[4]]
+    assert seen["verdict"].startswith("Off: 1. The network says ")
+    assert seen["ground"] == ground

@@ -399,24 +399,30 @@ def block_switch(
         mean, std: (3,), what the network's inputs are normalised with.
 
     Raises:
-        ValueError: the images or the network are of another kind.
+        ValueError: an argument has another shape, or the network has another
+            layer than these, which the page would compute wrongly.
     """
-    if images.dtype != torch.uint8 or images.shape[1:2] != (3,):
+    square = (3, *images.shape[3:], *images.shape[3:])
+    wanted = images.dtype == torch.uint8 and images.shape[1:] == square
+    if not wanted or not len(images):
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}; wanted "
             "torch.uint8 (N, 3, H, H), values from 0 to 255"
         )
+    if mean.shape != (3,) or std.shape != (3,):
+        raise ValueError(
+            f"mean is {tuple(mean.shape)}, std is {tuple(std.shape)}; wanted "
+            "(3,), one number a colour"
+        )
     try:
-        stem, blocks, _, _, linear = net
+        stem, blocks, average, flatten, linear = net
+        _expect(average, nn.AdaptiveAvgPool2d)
+        _expect(flatten, nn.Flatten)
+        convolution, relu = stem
+        _expect(relu, nn.ReLU)
         packed = {
-            "stem": _packed_convolution(*stem[0]),
-            "blocks": [
-                {
-                    "first": _packed_convolution(*block.function[0]),
-                    "second": _packed_convolution(*block.function[2]),
-                }
-                for block in blocks
-            ],
+            "stem": _packed_convolution(*convolution),
+            "blocks": [_packed_block(block) for block in blocks],
             "linear": {
                 "weights": _base64(linear.weight.detach().float()),
                 "bias": _base64(linear.bias.detach().float()),
@@ -424,16 +430,23 @@ def block_switch(
             "mean": mean.tolist(),
             "std": std.tolist(),
         }
-        extra = [p for block in blocks for p in block.shortcut.parameters()]
+        classes = linear.out_features
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             "the network is not a stem, blocks with `function` and "
             "`shortcut`, average, flatten and linear layer, as cifar_net of "
-            f"chapter 6 makes it ({error})"
+            f"chapter 6 makes it with option A ({error})"
         ) from error
-    if extra:
+    if len(class_names) != classes:
         raise ValueError(
-            "a shortcut has parameters; the figure knows option A only"
+            f"{len(class_names)} class names for a network of {classes} "
+            "classes; give one each"
+        )
+    known = set(range(classes)).issuperset(labels.tolist())
+    if labels.shape != images.shape[:1] or not known:
+        raise ValueError(
+            f"labels are {labels.tolist()}; wanted {len(images)}, one an "
+            f"image, from 0 to {classes - 1}"
         )
     data = {
         "names": list(class_names),
@@ -441,12 +454,37 @@ def block_switch(
         "pictures": _base64(images),
         "network": packed,
     }
-    fallback = "<p>This figure runs the network and needs JavaScript.</p>"
+    fallback = (
+        f"<p>Here a network of {len(packed['blocks'])} residual blocks runs "
+        f"in your browser, on {len(images)} pictures, and you can switch its "
+        "blocks off. That needs JavaScript.</p>"
+    )
     return _figure("block", "switch", "bsw", data, fallback)
+
+
+def _expect(layer: nn.Module, kind: type) -> None:
+    """The page knows one layer at each place; others are refused."""
+    if not isinstance(layer, kind):
+        raise TypeError(f"{layer} where {kind.__name__} is wanted")
+
+
+def _packed_block(block: nn.Module) -> dict:
+    """The two convolutions of a residual block."""
+    first, relu, second = block.function
+    _expect(relu, nn.ReLU)
+    if not hasattr(block.shortcut, "new_channels"):
+        _expect(block.shortcut, nn.Identity)
+    return {
+        "first": _packed_convolution(*first),
+        "second": _packed_convolution(*second),
+    }
 
 
 def _packed_convolution(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> dict:
     """Fold batch norm in, as it is in evaluation, and round to 6 bits."""
+    settings = (conv.kernel_size, conv.padding, conv.dilation, conv.groups)
+    if settings != ((3, 3), (1, 1), (1, 1), 1) or conv.bias is not None:
+        raise ValueError(f"{conv} is not 3 × 3, padding 1, without bias")
     factor = norm.weight / (norm.running_var + norm.eps).sqrt()
     weight = (conv.weight * factor.view(-1, 1, 1, 1)).detach().float()
     scales = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 31
@@ -456,7 +494,7 @@ def _packed_convolution(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> dict:
         "outputs": conv.out_channels,
         "stride": conv.stride[0],
         # As characters from "?" to "}", none of which HTML would escape.
-        "weights": (whole + 94).numpy().tobytes().decode("ascii"),
+        "weights": (whole + 94).cpu().numpy().tobytes().decode("ascii"),
         "scales": _base64(scales),
         "bias": _base64(
             (norm.bias - norm.running_mean * factor).detach().float()

@@ -122,16 +122,17 @@ function start(figure) {
   const guess = (probabilities) =>
     probabilities.indexOf(Math.max(...probabilities));
   let pending = 0;
-  /** All pictures take a moment: after the chosen one has been shown. */
-  function refreshScore() {
+  /** All pictures take a moment: one a turn, so that the page stays awake. */
+  function refreshScore(i = 0, right = 0) {
     clearTimeout(pending);
-    score.textContent = `All ${pictures.length} pictures, this setting: …`;
+    const done = i === pictures.length;
+    score.textContent = `All ${pictures.length} pictures, this setting: ` +
+      (done ? `${right} right.` : "…");
+    if (done) return;
     pending = setTimeout(() => {
-      const right = pictures.filter((pixels, i) =>
-        guess(run(network, pixels, state.on).probabilities) === labels[i]);
-      score.textContent = `All ${pictures.length} pictures, this setting: ` +
-        `${right.length} right.`;
-    }, 30);
+      const says = guess(run(network, pictures[i], state.on).probabilities);
+      refreshScore(i + 1, right + (says === labels[i]));
+    }, i ? 0 : 30);
   }
 
   function refresh() {
