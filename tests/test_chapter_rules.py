@@ -96,6 +96,9 @@ SOURCES = [
     (TITLE, "# A\n\n| net | accuracy |\n|-|-|\n| A | 9.1 % |", "typed by"),
     (TITLE, "# A\n\nIt takes 2 PFLOPs.", "'2 PFLOPs' is typed by hand"),
     (TITLE, "# A\n\n| net | cost |\n|-|-|\n| A | 0.3 PFLOPs |", "typed by"),
+    (TITLE, "# A\n\nIt takes **0.29** PFLOPs.", "typed by hand"),
+    (TITLE, "# A\n\nA 3-PFLOP run.", "'3-PFLOP' is typed by hand"),
+    (TITLE, "# A\n\nAt most 1 PFLOP, so 0.3 PFLOPs.", "'0.3 PFLOPs' is"),
     (TITLE, "# A\n\n![x](x.png)", "image file"),
     (TITLE, "# A\n\nSee {cite:p}`x`.", "MyST role"),
     (TITLE, "# A\n\n```{note}\nx\n```", "MyST directive"),
@@ -198,6 +201,12 @@ def test_a_log_that_is_printed_is_a_fact():
     assert "read from a log" in "\n".join(rules.problems(notebook))
 
 
+def test_a_log_that_is_only_drawn_is_no_fact():
+    notebook = good_chapter()
+    notebook.cells[FIGURE].source = "plt.plot(recorded('09_net', 'a'))"
+    assert rules.problems(stamp(notebook)) == []
+
+
 def test_bad_notebook_is_found():
     notebook = good_chapter()
     notebook.cells[3].execution_count = None
@@ -217,7 +226,8 @@ def test_bad_notebook_is_found():
         "It reaches at least 88 % accuracy.",
         "The error was 15.3 % ([Krizhevsky](https://example.org), page 2).",
         "The first dense layer holds 62 % of all parameters.",
-        "It takes at most 1 PFLOP, less than [their 32 PFLOPs](https://a.b).",
+        "It takes at most 1 PFLOP. Others took more than **2 PFLOPs**.",
+        "They spent 32 PFLOPs ([Jordan](https://example.org), table 1).",
         "A PFLOP is 10¹⁵ operations.",
         "The role `{x}` is code, so is $\\frac{a}{b}$.",
     ],

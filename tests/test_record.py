@@ -90,6 +90,17 @@ def test_only_what_the_chapter_names_is_kept(root):
     ]
 
 
+def test_the_seed_is_that_of_the_first_weights_and_of_the_training(root):
+    log = recorder.record("09_toy", "second", 7, root)
+    names = recorder.definitions(root / "chapters/09_toy.ipynb")
+    make_net, recipe, adam = names["RUNS"]["second"]
+    torch.manual_seed(7)
+    net = make_net()
+    ours = training.fit(net, toy_data(), recipe, seed=7, make_optimizer=adam)
+    for entry, recorded in zip(ours["epochs"], log["epochs"], strict=True):
+        assert entry["train_loss"] == recorded["train_loss"]
+
+
 def test_an_unknown_run_is_told_the_known_ones(root):
     with pytest.raises(ValueError, match="no run 'third'; it has first, sec"):
         recorder.record("09_toy", "third", 0, root)

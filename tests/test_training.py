@@ -24,6 +24,7 @@ from utils.training import (
     mirrored,
     one_cycle,
     predict,
+    sgd,
     training_pflops,
 )
 
@@ -181,6 +182,11 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         fit(toy_net(), toy_data(), other, checkpoint=path)
     with pytest.raises(ValueError, match="its seed is 0 and this one's 1"):
         fit(toy_net(), toy_data(), RECIPE, seed=1, checkpoint=path)
+    older = torch.load(path)  # as written before logs named the optimiser
+    del older["result"]["optimizer"]
+    torch.save(older, path)
+    with pytest.raises(ValueError, match="its optimizer is None.*delete"):
+        fit(toy_net(), toy_data(), RECIPE, checkpoint=path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="delete it to start again"):
         fit(toy_net(), toy_data(), RECIPE, checkpoint=path)
@@ -197,6 +203,37 @@ def test_alternating_flips_show_both_sides_in_two_epochs():
     other = mirrored(ALTERNATING, 1000, 0, seed=4)
     assert not torch.equal(other, masks[0])
     assert mirrored(LONG, 1000, 1, seed=3) is True
+
+
+class Onlooker(nn.Module):
+    """Remembers the images that it met in training, as uint8 again."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.seen = nn.Linear(64, 2), []
+
+    def forward(self, x):
+        if self.training:
+            self.seen.append(((x + 0.4) * 255).round().to(torch.uint8))
+        return self.linear(x.flatten(1))
+
+
+def test_two_epochs_show_each_image_and_its_mirror_image_once():
+    net, data = Onlooker(), toy_data(64)
+    recipe = Recipe(2, learning_rate=0.01, batch_size=16, flip="alternate")
+    fit(net, data, recipe)
+    seen = [tuple(x.flatten().tolist()) for x in torch.cat(net.seen[-8:])]
+    both = torch.cat([data.train.images, data.train.images.flip(3)])
+    assert sorted(seen) == sorted(tuple(x.flatten().tolist()) for x in both)
+    assert sorted(seen[:64]) != sorted(seen[64:])
+
+
+def test_the_optimiser_is_set_as_the_recipe_says():
+    recipe = Recipe(1, 0.3, momentum=0.8, weight_decay=0.02, nesterov=True)
+    group = sgd(toy_net(), recipe).param_groups[0]
+    for key in ("momentum", "weight_decay", "nesterov"):
+        assert group[key] == getattr(recipe, key), key
+    assert group["lr"] == 0.3
 
 
 class Sides(nn.Module):
@@ -233,6 +270,7 @@ def test_small_images_come_first():
     [
         ({"flip": "both"}, "flip='both' must be False, True or 'alternate'"),
         ({"small_epochs": 3}, "small_epochs=3 must be from 0 to epochs=2"),
+        ({"small_epochs": -1}, "small_epochs=-1 must be from 0 to epochs=2"),
         ({"small_epochs": 1}, "small_side=0 must be at least 1 pixel"),
     ],
 )

@@ -341,7 +341,9 @@ def cites_its_results(notebook: NotebookNode) -> list[str]:
     """
     bound = r"(?:at least|at most|more than|less than|above|below)"
     percentage = re.compile(
-        rf"({bound}\s+)?\d+(?:\.\d+)?\s?(?:\\?%|PFLOPs?)", re.IGNORECASE
+        rf"({bound}\s+[*$]*)?\d+(?:\.\d+)?[*$]*(?:[\s-]|&nbsp;)?"
+        r"(?:\\?%|PFLOPs?)",
+        re.IGNORECASE,
     )
     about_results = re.compile(r"accura|error|top-?\d|correct", re.IGNORECASE)
     found = []

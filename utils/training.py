@@ -421,11 +421,12 @@ def resume(path: Path, parts: dict, result: dict) -> None:
             f"({type(error).__name__}); delete it to start again"
         ) from error
     for key in "name seed data recipe optimizer precision parameters".split():
-        if before[key] != result[key]:
+        # A checkpoint may be older than a key of today.
+        if before.get(key) != result[key]:
             raise ValueError(
-                f"{path} belongs to another run: its {key} is {before[key]!r} "
-                f"and this one's {result[key]!r}; name another file for this "
-                "run, or delete that one"
+                f"{path} belongs to another run: its {key} is "
+                f"{before.get(key)!r} and this one's {result[key]!r}; name "
+                "another file for this run, or delete that one"
             )
     for key, part in parts.items():
         part.load_state_dict(state[key])
