@@ -677,7 +677,7 @@ def test_batches_are_cut_on_the_device():
         ({"crop_padding": 5}, r"crop_padding=5 .* from 0 to 4"),
         ({"crop_padding": -1}, r"crop_padding=-1 .* from 0 to 4"),
         ({"flip": torch.ones(3).bool()}, r"flip is torch.bool \(3,\), but"),
-        ({"flip": torch.ones(9)}, r"flip is torch.float32 .* torch.bool"),
+        ({"flip": torch.ones(10)}, r"flip is torch.float32 .* torch.bool"),
     ],
 )
 def test_bad_arguments_are_named_at_the_call(fault, message):

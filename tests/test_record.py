@@ -48,20 +48,17 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_is_trained_tested_once_and_kept(root):
+def test_a_run_is_trained_tested_once_and_kept(root, monkeypatch):
     tests = []
-    evaluate = recorder.evaluate
 
-    def counted(net, split):
-        tests.append(len(split))
-        return evaluate(net, split)
+    def noted(net, split):
+        tests.append(split.images)
+        return training.evaluate(net, split)
 
-    recorder.evaluate = counted
-    try:
-        log = recorder.record("09_toy", "first", 0, root)
-    finally:
-        recorder.evaluate = evaluate
-    assert tests == [100]
+    monkeypatch.setattr(recorder, "evaluate", noted)
+    log = recorder.record("09_toy", "first", 0, root)
+    (images,) = tests
+    assert torch.equal(images, toy_data().test.images)
     assert log["name"] == "first" and log["optimizer"] == "SGD"
     assert len(log["epochs"]) == 3
     assert log["test"]["images"] == 100 and log["test"]["accuracy"] > 0.9
@@ -106,7 +103,7 @@ def test_an_unknown_run_is_told_the_known_ones(root):
         recorder.record("09_toy", "third", 0, root)
 
 
-def test_an_interrupted_recording_goes_on(root, monkeypatch):
+def test_an_interrupted_recording_goes_on(root, monkeypatch, capsys):
     whole = recorder.record("09_toy", "first", 0, root)
     for file in [*root.glob("results/*/*"), *root.glob("checkpoints/*")]:
         file.unlink()
@@ -126,6 +123,7 @@ def test_an_interrupted_recording_goes_on(root, monkeypatch):
         recorder.record("09_toy", "first", 0, root)
     monkeypatch.setattr(training, "evaluate", after)
     resumed = recorder.record("09_toy", "first", 0, root)
+    assert "continuing after epoch 1" in capsys.readouterr().out
     assert resumed["test"] == whole["test"]
     for ours, straight in zip(resumed["epochs"], whole["epochs"], strict=True):
         assert ours["train_loss"] == straight["train_loss"]
