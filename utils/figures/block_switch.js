@@ -154,7 +154,7 @@ function start(figure) {
       button.setAttribute("aria-pressed", String(on[i]));
       word.textContent = on[i] ? "on" : "off";
       paintMap(canvas, map, side);
-      amount.textContent = on[i] ? `|F| = ${decimals(ratio)} |x|` : "adds 0";
+      amount.textContent = on[i] ? `${decimals(ratio)} |x|` : "adds 0";
     });
     const off = on.flatMap((one, i) => (one ? [] : [i + 1]));
     verdict.textContent =
