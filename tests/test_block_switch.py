@@ -3,9 +3,7 @@
 import base64
 import copy
 import json
-import os
 import re
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
@@ -17,22 +15,20 @@ from playwright.sync_api import sync_playwright
 from torch import nn
 from torch.nn import functional as F
 
+from tests.figure_checks import (
+    find_program,
+    outside_references,
+    selectors,
+    stored_figures,
+    without_content,
+)
 from tools.record import definitions
-from utils.display import FIGURES, block_switch
+from utils.display import block_switch
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tests/js/run_blocks.js"
 NAMES = ("cat & <dog>", *"bcdefghij")
 MEAN, STD = torch.tensor([0.5, 0.4, 0.45]), torch.tensor([0.25, 0.24, 0.26])
-
-
-def find_program(*names: str) -> str:
-    """The first of these programs; without one there is nothing to test."""
-    for name in names:
-        if program := shutil.which(name):
-            return program
-    reason = f"no {names[0]}: the block switch was NOT tested; install it"
-    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -178,19 +174,21 @@ def test_html_is_self_contained_small_and_repeatable(net, images, html):
         net, images, torch.tensor([0, 4, 9]), NAMES, MEAN, STD
     )
     assert html == again.data
-    for name in ("http:", "https:", " src=", "@import", "url("):
-        assert name not in html
+    assert not outside_references(html)
     assert "<dog>" not in html
     assert len(html) < 340_000
 
 
-def test_every_style_is_scoped():
-    style = (FIGURES / "block_switch.css").read_text("utf-8")
-    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
-    selectors = re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
-    assert len(selectors) > 30
-    for selector in selectors:
+def test_every_style_is_scoped(html):
+    found = selectors(html)
+    assert len(found) > 30
+    for selector in found:
         assert ".bsw" in selector, selector
+
+
+def test_the_chapter_is_stored_with_these_scripts(html):
+    for stored in stored_figures("bsw"):
+        assert without_content(stored) == without_content(html)
 
 
 def test_other_networks_and_images_are_refused(chapter, net, images):

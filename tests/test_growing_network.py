@@ -2,10 +2,8 @@
 
 import json
 import math
-import os
 import random
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -16,20 +14,18 @@ import torchvision
 from bs4 import BeautifulSoup
 from torch import nn
 
-from utils.display import FIGURES, growing_network
+from tests.figure_checks import (
+    find_program,
+    outside_references,
+    selectors,
+    stored_figures,
+    without_content,
+)
+from utils.display import growing_network
 from utils.shapes import layer_table
 
 SCRIPT = Path(__file__).parent / "js" / "grow_networks.js"
 VGG_D = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-
-
-def find_program(*names: str) -> str:
-    """The first of these programs; without one there is nothing to test."""
-    for name in names:
-        if program := shutil.which(name):
-            return program
-    reason = f"no {names[0]}: the growing network was NOT tested; install it"
-    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 def compute(cases: list[dict]) -> list[dict]:
@@ -137,8 +133,7 @@ def figure() -> str:
 
 
 def test_html_is_self_contained_and_marks_the_networks(figure):
-    for name in ("http:", "https:", " src=", "@import", "url("):
-        assert name not in figure.replace("http://www.w3.org/2000/svg", "")
+    assert not outside_references(figure)
     # Without JavaScript there is still a table.
     assert "138,357,544 parameters" in figure.split("<script>")[0]
     node = BeautifulSoup(figure, "html.parser").select_one(".grow")
@@ -149,13 +144,16 @@ def test_html_is_self_contained_and_marks_the_networks(figure):
     assert len(figure) < 40_000
 
 
-def test_every_style_is_scoped():
-    style = (FIGURES / "growing_network.css").read_text("utf-8")
-    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
-    selectors = re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
-    assert len(selectors) > 40
-    for selector in selectors:
+def test_every_style_is_scoped(figure):
+    found = selectors(figure)
+    assert len(found) > 40
+    for selector in found:
         assert ".grow" in selector, selector
+
+
+def test_the_chapter_is_stored_with_these_scripts(figure):
+    for stored in stored_figures("grow"):
+        assert without_content(stored) == without_content(figure)
 
 
 # What a reader does, on a page with the figure twice.

@@ -1,9 +1,7 @@
 """The kernel lab: its JavaScript against PyTorch, its HTML, its manners."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -12,18 +10,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from utils.display import FIGURES, kernel_lab
+from tests.figure_checks import (
+    find_program,
+    outside_references,
+    selectors,
+    stored_figures,
+    without_content,
+)
+from utils.display import kernel_lab
 
 SCRIPT = Path(__file__).parent / "js" / "convolve.js"
-
-
-def find_program(*names: str) -> str:
-    """The first of these programs; without one there is nothing to test."""
-    for name in names:
-        if program := shutil.which(name):
-            return program
-    reason = f"no {names[0]}: the kernel lab was NOT tested; install it"
-    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +120,7 @@ def figure_html() -> str:
 def test_html_is_self_contained_and_repeatable():
     html = figure_html()
     assert html == figure_html()
-    for name in ("http:", "https:", " src=", "@import", "url("):
-        assert name not in html
+    assert not outside_references(html)
     assert "<&>" not in html
     assert (
         0.33
@@ -136,12 +131,15 @@ def test_html_is_self_contained_and_repeatable():
 
 
 def test_every_style_is_scoped():
-    style = (FIGURES / "kernel_lab.css").read_text("utf-8")
-    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
-    selectors = re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
-    assert len(selectors) > 30
-    for selector in selectors:
+    found = selectors(figure_html())
+    assert len(found) > 30
+    for selector in found:
         assert ".klab" in selector, selector
+
+
+def test_the_chapter_is_stored_with_these_scripts():
+    for stored in stored_figures("klab"):
+        assert without_content(stored) == without_content(figure_html())
 
 
 def test_other_shapes_are_refused():

@@ -1,10 +1,8 @@
 """The shape stepper: its JavaScript against PyTorch, its HTML, its manners."""
 
 import json
-import os
 import random
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
@@ -14,7 +12,14 @@ import torch
 from bs4 import BeautifulSoup
 from torch import nn
 
-from utils.display import FIGURES, shape_stepper
+from tests.figure_checks import (
+    find_program,
+    outside_references,
+    selectors,
+    stored_figures,
+    without_content,
+)
+from utils.display import shape_stepper
 from utils.shapes import layer_table
 
 SCRIPT = Path(__file__).parent / "js" / "compute_tables.js"
@@ -46,15 +51,6 @@ def alexnet() -> nn.Sequential:
 def table():
     with torch.device("meta"):
         return layer_table(alexnet(), (3, 227, 227))
-
-
-def find_program(*names: str) -> str:
-    """The first of these programs; without one there is nothing to test."""
-    for name in names:
-        if program := shutil.which(name):
-            return program
-    reason = f"no {names[0]}: the shape stepper was NOT tested; install it"
-    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 def compute(cases: list[dict]) -> list[dict]:
@@ -292,20 +288,24 @@ def test_notes_name_the_layers_that_keep_the_size(table):
 def test_html_is_self_contained_and_repeatable(table):
     html = named_alexnet_html(table)
     assert html == named_alexnet_html(table)
-    for name in ("http:", "https:", " src=", "@import", "url("):
-        assert name not in html.replace("http://www.w3.org/2000/svg", "")
+    assert not outside_references(html)
     # Without JavaScript there is still the table.
     assert "60,965,224" in html.split("<script>")[0]
     assert len(html) < 60_000
 
 
-def test_every_style_is_scoped():
-    style = (FIGURES / "shape_stepper.css").read_text("utf-8")
-    style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
-    selectors = re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
-    assert len(selectors) > 50
-    for selector in selectors:
+def test_every_style_is_scoped(table):
+    found = selectors(named_alexnet_html(table))
+    assert len(found) > 50
+    for selector in found:
         assert ".shst" in selector, selector
+
+
+def test_the_chapter_is_stored_with_these_scripts(table):
+    for stored in stored_figures("shst"):
+        assert without_content(stored) == without_content(
+            named_alexnet_html(table)
+        )
 
 
 def test_figures_it_cannot_follow_are_refused(table):

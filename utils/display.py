@@ -253,13 +253,22 @@ def shape_stepper(
 def _figure(topic, name, css_class, data, without_script) -> HTML:
     """One piece of HTML: style, data attributes, a fallback, scripts.
 
-    The arithmetic has a file of its own so that node can test it. Both
-    scripts share one function, so that figures on a page do not meet.
+    All figures share a frame. The arithmetic has a file of its own so that
+    node can test it. The scripts share one function, so that figures on a
+    page do not meet.
     """
-    style, arithmetic, drawing = (
-        (FIGURES / f"{topic}_{part}").read_text("utf-8")
-        for part in (f"{name}.css", "arithmetic.js", f"{name}.js")
+    frame_style, frame, style, arithmetic, drawing = (
+        (FIGURES / file).read_text("utf-8")
+        for file in (
+            "frame.css",
+            "frame.js",
+            f"{topic}_{name}.css",
+            f"{topic}_arithmetic.js",
+            f"{topic}_{name}.js",
+        )
     )
+    style = frame_style.replace("FIGURE", css_class) + style
+    drawing = frame.replace("FIGURE", css_class) + drawing
     attributes = ""
     for key, value in data.items():
         if not isinstance(value, str):

@@ -2,22 +2,6 @@
  * file into one function, a classic script that needs nothing else.
  */
 
-/** An element; class names get the figure's prefix, "on..." are listeners. */
-function make(tag, settings, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(settings)) {
-    if (name === "class") {
-      node.setAttribute("class", value.replace(/(^| )/g, "$1bsw-"));
-    } else if (name.startsWith("on")) {
-      node.addEventListener(name.slice(2), value);
-    } else {
-      node.setAttribute(name, value);
-    }
-  }
-  node.append(...children);
-  return node;
-}
-
 const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const decimals = (value) => value.toFixed(2);
 

@@ -16,25 +16,6 @@ const GAUGES = [
   ["activations", "activations an image"],
 ];
 
-/** An element; class names get the figure's prefix, "on..." are listeners. */
-function make(tag, settings, ...children) {
-  const isDrawing = /^(svg|image|path|rect|text)$/.test(tag);
-  const node = isDrawing
-    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
-    : document.createElement(tag);
-  for (const [name, value] of Object.entries(settings)) {
-    if (name === "class") {
-      node.setAttribute("class", value.replace(/(^| )/g, "$1grow-"));
-    } else if (name.startsWith("on")) {
-      node.addEventListener(name.slice(2), value);
-    } else {
-      node.setAttribute(name, value);
-    }
-  }
-  node.append(...children);
-  return node;
-}
-
 /** The photograph; what the last value does not see is covered. */
 function drawPicture(picture, side, stages) {
   const svg = make("svg", { class: "picture", "aria-hidden": "true",

@@ -2,22 +2,6 @@
  * file into one function, a classic script that needs nothing else.
  */
 
-/** An element; class names get the figure's prefix, "on..." are listeners. */
-function make(tag, settings, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(settings)) {
-    if (name === "class") {
-      node.setAttribute("class", value.replace(/(^| )/g, "$1klab-"));
-    } else if (name.startsWith("on")) {
-      node.addEventListener(name.slice(2), value);
-    } else {
-      node.setAttribute(name, value);
-    }
-  }
-  node.append(...children);
-  return node;
-}
-
 /** Two decimals, a true minus sign, no negative zero. */
 const short = (value) =>
   (Math.round(value * 100) / 100 || 0).toFixed(2).replace("-", "−");

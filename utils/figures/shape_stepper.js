@@ -2,25 +2,6 @@
  * file into one function, a classic script that needs nothing else.
  */
 
-/** An element; class names get the figure's prefix, "on..." are listeners. */
-function make(tag, settings, ...children) {
-  const isDrawing = /^(svg|g|path|rect|text)$/.test(tag);
-  const node = isDrawing
-    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
-    : document.createElement(tag);
-  for (const [name, value] of Object.entries(settings)) {
-    if (name === "class") {
-      node.setAttribute("class", value.replace(/(^| )/g, "$1shst-"));
-    } else if (name.startsWith("on")) {
-      node.addEventListener(name.slice(2), value);
-    } else {
-      node.setAttribute(name, value);
-    }
-  }
-  node.append(...children);
-  return node;
-}
-
 /** The maps as boxes: face = side, to scale; thickness = channels. */
 function drawMaps(width, rows, selected, select) {
   const maps = rows.filter((row) => row.kind !== "Linear");
