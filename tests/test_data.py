@@ -646,10 +646,30 @@ def test_a_tensor_says_which_images_are_mirrored():
             assert torch.equal(image, wanted)
 
 
+def test_cutout_covers_one_square_of_each_image():
+    some, side = split(300), 3
+    before, after = (
+        torch.cat([images for images, _ in batches(some, 64, **options)])
+        for options in ({}, {"cutout": side})
+    )
+    hidden = (after != before).any(1)
+    assert (after[hidden[:, None].expand_as(after)] == 0).all()
+    squares = set()
+    for image in hidden:
+        rows, columns = image.any(1).nonzero(), image.any(0).nonzero()
+        top, left = rows[0].item(), columns[0].item()
+        assert image.sum() == side**2
+        assert image[top : top + side, left : left + side].all()
+        squares.add((top, left))
+    _, _, height, width = some.images.shape
+    assert len(squares) == (height - side + 1) * (width - side + 1)
+
+
 def test_a_generator_fixes_the_batches():
     def draw(seed):
         generator = torch.Generator().manual_seed(seed)
         options = {"shuffle": True, "crop_padding": 2, "flip": True}
+        options["cutout"] = 2
         return whole(split(20), 8, generator=generator, **options)[0]
 
     assert torch.equal(draw(1), draw(1))
@@ -664,7 +684,7 @@ def test_plain_batches_draw_no_random_numbers():
 
 def test_batches_are_cut_on_the_device():
     some = split(10)
-    options = {"shuffle": True, "crop_padding": 1, "flip": True}
+    options = {"shuffle": True, "crop_padding": 1, "flip": True, "cutout": 1}
     parts = batches(some, 4, device="meta", **options)
     for images, labels in parts:
         assert images.device.type == labels.device.type == "meta"
@@ -676,6 +696,8 @@ def test_batches_are_cut_on_the_device():
         ({"batch_size": 0}, r"batch_size=0 .* at least 1"),
         ({"crop_padding": 5}, r"crop_padding=5 .* from 0 to 4"),
         ({"crop_padding": -1}, r"crop_padding=-1 .* from 0 to 4"),
+        ({"cutout": 6}, r"cutout=6 .* from 0 to 5"),
+        ({"cutout": -1}, r"cutout=-1 .* from 0 to 5"),
         ({"flip": torch.ones(3).bool()}, r"flip is torch.bool \(3,\), but"),
         ({"flip": torch.ones(10)}, r"flip is torch.float32 .* torch.bool"),
     ],

@@ -17,7 +17,7 @@ from tools.record import definitions
 from utils.data import load
 from utils.results import RESULTS
 from utils.shapes import layer_table
-from utils.training import evaluate, training_pflops
+from utils.training import Recipe, evaluate, training_pflops
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = sorted(RESULTS.glob("*/*.json"))
@@ -61,12 +61,14 @@ def problems(file: Path, chapter: str) -> list[str]:
         "name": run,
         "seed": int(seed),
         "scale": "full",
+        # A log that is older than a setting was made without it.
         "recipe": asdict(recipe),
         "optimizer": optimizer,
         "parameters": table.parameters,
         "macs": table.macs,
         "pflops": pytest.approx(training_pflops(net, data, recipe)),
     }
+    log["recipe"] = asdict(Recipe(**log["recipe"]))
     found = [
         f"{key} is {log[key]!r}, expected {value!r}"
         for key, value in expected.items()

@@ -228,6 +228,14 @@ def test_two_epochs_show_each_image_and_its_mirror_image_once():
     assert sorted(seen[:64]) != sorted(seen[64:])
 
 
+def test_cutout_covers_part_of_each_training_image():
+    net, data = Onlooker(), toy_data(64)
+    fit(net, data, Recipe(1, 0.01, batch_size=16, cutout=7))
+    mean = round(0.4 * 255)
+    covered = (torch.cat(net.seen[-4:]) == mean).sum((1, 2, 3))
+    assert (covered >= 7 * 7).all() and (covered < 8 * 8).all()
+
+
 def test_the_optimiser_is_set_as_the_recipe_says():
     recipe = Recipe(1, 0.3, momentum=0.8, weight_decay=0.02, nesterov=True)
     group = sgd(toy_net(), recipe).param_groups[0]

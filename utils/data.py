@@ -403,6 +403,13 @@ def channel_statistics(
     return mean.float(), variance.sqrt().float()
 
 
+def _stretches(n: int, side: int, length: int, generator) -> torch.Tensor:
+    """Bool (n, side): a stretch of `length` somewhere in each row."""
+    first = torch.randint(side - length + 1, (n, 1), generator=generator)
+    places = torch.arange(side)
+    return (first <= places) & (places < first + length)
+
+
 def batches(
     split: Split,
     batch_size: int,
@@ -410,14 +417,15 @@ def batches(
     shuffle: bool = False,
     crop_padding: int = 0,
     flip: bool | torch.Tensor = False,
+    cutout: int = 0,
     device: torch.device | str = "cpu",
     generator: torch.Generator | None = None,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Cut a split into normalised batches, whole tensors at a time.
 
     Every image comes once; the last batch may be smaller. Each image gets its
-    own crop and flip. The random numbers of the whole pass are drawn on the
-    CPU at the call: a seed gives the same batches on every device.
+    own crop, flip and cutout. The random numbers of the whole pass are drawn
+    on the CPU at the call: a seed gives the same batches on every device.
 
     Args:
         split: Images and labels; moved to the device unless they are there.
@@ -427,6 +435,9 @@ def batches(
             image's size out anywhere; 0 does neither.
         flip: Whether to mirror every second image (by chance), left to right;
             or a bool tensor (N,) that says which images to mirror.
+        cutout: Side of a square of pixels that is covered with the mean
+            colour, anywhere inside each image; 0 covers nothing. DeVries and
+            Taylor, https://arxiv.org/abs/1708.04552.
         device: Where the batches are cut.
         generator: A CPU generator; None means PyTorch's own.
 
@@ -444,6 +455,11 @@ def batches(
             f"crop_padding={crop_padding} must be from 0 to "
             f"{min(height, width) - 1} for images of {height} x {width}, or "
             "a crop could miss the image; try 4"
+        )
+    if not 0 <= cutout <= min(height, width):
+        raise ValueError(
+            f"cutout={cutout} must be from 0 to {min(height, width)} for "
+            f"images of {height} x {width}; try a third of their side"
         )
     given = isinstance(flip, torch.Tensor)
     if given and (
@@ -468,6 +484,11 @@ def batches(
     if crop_padding:
         corners = torch.randint(shifts, (2, n), generator=generator)
         tops, lefts = corners.to(device)
+    if cutout:
+        rows, columns = (
+            _stretches(n, side, cutout, generator).to(device)
+            for side in (height, width)
+        )
 
     def cut(start):
         some = slice(start, start + batch_size)
@@ -481,6 +502,10 @@ def batches(
             crops = crops.unfold(2, height, 1).unfold(3, width, 1)
             each = torch.arange(len(images), device=device)
             images = crops[each, :, tops[some], lefts[some]]
-        return (images / 255 - mean) / std, labels
+        images = (images / 255 - mean) / std  # the mean colour is zero now
+        if cutout:
+            hidden = rows[some, :, None] & columns[some, None, :]
+            images = images.masked_fill(hidden[:, None], 0)
+        return images, labels
 
     return (cut(start) for start in range(0, n, batch_size))

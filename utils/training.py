@@ -41,6 +41,7 @@ class Recipe:
     label_smoothing: float = 0.0  # probability spread over all classes
     crop_padding: int = 0  # pixels of padding for random crops; 0: no crops
     flip: bool | str = False  # mirror half of the images; see `mirrored`
+    cutout: int = 0  # side of a square that is covered in each image
     nesterov: bool = False  # as in torch.optim.SGD
     small_epochs: int = 0  # how many epochs at first see shrunken images
     small_side: int = 0  # and the side of those, in pixels
@@ -260,6 +261,7 @@ def train_epoch(
         shuffle=True,
         crop_padding=recipe.crop_padding,
         flip=mirrored(recipe, len(train), epoch, seed),
+        cutout=recipe.cutout,
         device=train.images.device,
     )
     steps = math.ceil(len(train) / recipe.batch_size)
