@@ -268,7 +268,7 @@ def test_file_rules(tmp_path):
     assert "03_vgg.ipynb leads to no file" in problems
     assert "02_net.ipynb#nowhere leads to no heading" in problems
     assert "in chapter 2" in problems
-    assert "900,000 are allowed" in problems
+    assert "920,000 are allowed" in problems
 
 
 def test_invalid_file_is_found(tmp_path):
