@@ -61,13 +61,13 @@ def problems(file: Path, chapter: str) -> list[str]:
         "name": run,
         "seed": int(seed),
         "scale": "full",
-        # A log that is older than a setting was made without it.
         "recipe": asdict(recipe),
         "optimizer": optimizer,
         "parameters": table.parameters,
         "macs": table.macs,
         "pflops": pytest.approx(training_pflops(net, data, recipe)),
     }
+    # A log that is older than a setting was made without it.
     log["recipe"] = asdict(Recipe(**log["recipe"]))
     found = [
         f"{key} is {log[key]!r}, expected {value!r}"
