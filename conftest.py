@@ -2,13 +2,18 @@
 
 nbval looks at a cell's outputs only. So it calls a cell good whose magic is
 unknown (the rest of the cell never ran), whose `!command` or `%pip` failed,
-or which promised an exception and raised none. With these guards such cells
-fail; tests/must_fail holds a notebook for each, tests/test_guards.py runs
-them. The guards lean on parts of nbval that are not its public interface and
-say so when a new version moves them.
+or which promised an exception and raised none. And where a kernel dies it
+waits on, until the cell's time is up, and names neither cause nor cell. With
+these guards such cells fail at once; tests/must_fail holds a notebook for
+each, tests/test_guards.py runs them. The guards lean on parts of nbval that
+are not its public interface and say so when a new version moves them.
 """
 
+import math
 import os
+import signal
+import time
+from queue import Empty
 
 import pytest
 
@@ -17,6 +22,13 @@ collect_ignore_glob = ["tests/must_fail/*"]
 
 # IPython leaves the exit status of the last `!command` in this name.
 SHELL_STATUS = "get_ipython().user_ns.pop('_exit_code', 0)"
+
+# Where a notebook keeps the sentence that says how its kernel died.
+DEATH = pytest.StashKey[str]()
+
+
+class KernelDied(Exception):
+    """No message will come any more."""
 
 
 def pytest_configure(config):
@@ -52,7 +64,22 @@ def _watch_replies():
             "execute_cell_input: adapt the guards in conftest.py, or pin "
             "nbval to 0.11.0"
         )
-    get_message = RunningKernel.get_message
+    nbval_get_message = RunningKernel.get_message
+
+    def get_message(self, stream, timeout=None):
+        """nbval's, but it waits for a living kernel only."""
+        end = time.monotonic() + (math.inf if timeout is None else timeout)
+        while True:
+            # Asked first: its last message may still be on the way.
+            dead = _death(self) is not None
+            left = max(0, end - time.monotonic())
+            try:
+                return nbval_get_message(self, stream, timeout=min(1, left))
+            except Empty:
+                if dead:
+                    raise KernelDied from None
+                if left <= 1:
+                    raise
 
     def execute_cell_input(self, cell_input, allow_stdin=None):
         return self.kc.execute(
@@ -64,7 +91,7 @@ def _watch_replies():
         )
 
     def guarded_get_message(self, stream, timeout=None):
-        message = get_message(self, stream, timeout=timeout)
+        message = get_message(self, stream, timeout)
         content = message["content"]
         if content.get("ename") == "UsageError":
             pytest.fail(f"IPython: {content['evalue']}", pytrace=False)
@@ -81,11 +108,42 @@ def _watch_replies():
     RunningKernel.get_message = guarded_get_message
 
 
+def _death(kernel):
+    """How the kernel's process ended, as the end of a sentence, or None."""
+    if not hasattr(kernel, "km"):  # nbval itself has stopped it
+        return None
+    status = kernel.km.provisioner.process.poll()
+    if status is None:
+        return None
+    if status >= 0:
+        return f"ended with exit status {status}"
+    name = signal.Signals(-status).name
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"was ended by the signal {name}{hint}"
+
+
+def pytest_runtest_setup(item):
+    """Skip the cells that come after the one in which the kernel died."""
+    if death := item.parent.stash.get(DEATH, None):
+        pytest.skip(death)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    """Fail a cell tagged raises-exception that raised nothing."""
-    yield
-    if getattr(item, "options", {}).get("check_exception") and not any(
+    """Name a kernel's death, and a promised exception that never came."""
+    if not hasattr(item, "cell_num"):  # a test in Python, not a cell
+        return (yield)
+    try:
+        yield
+    except Exception:
+        end = _death(item.parent.kernel)
+        if end is None:
+            raise
+        death = f"{item.path.name}, {item.name}: the kernel {end}"
+        item.parent.stash[DEATH] = death
+        item.parent.kernel.stop()
+        pytest.fail(f"{death}\n\n{item.cell.source}", pytrace=False)
+    if item.options["check_exception"] and not any(
         output.output_type == "error" for output in item.test_outputs
     ):
         pytest.fail("tagged raises-exception, but raised nothing", False)
