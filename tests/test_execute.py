@@ -10,7 +10,14 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from tools import chapter_rules, execute
+from tools import chapter_rules, execute, times
+
+
+@pytest.fixture(autouse=True)
+def quickly_measured(monkeypatch):
+    monkeypatch.setattr(times, "SIDE", 64)
+    for name in times.EMULATION:  # the tests may be run under one
+        monkeypatch.delenv(name, raising=False)
 
 
 def chapter(folder, *sources):
@@ -20,6 +27,15 @@ def chapter(folder, *sources):
     notebook = v4.new_notebook(cells=cells)
     nbformat.write(notebook, path)
     return path
+
+
+def without_times(path):
+    """The file as it is, less what the clock said."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.book.pop("times", None)
+    for cell in notebook.cells:
+        cell.source = times.BLOCK.sub("", cell.source)
+    return nbformat.writes(notebook)
 
 
 def test_chapter_is_executed_and_stamped(tmp_path, monkeypatch, capsys):
@@ -46,10 +62,10 @@ def test_chapter_is_executed_and_stamped(tmp_path, monkeypatch, capsys):
     ):
         assert rule(notebook) == []
 
-    first = path.read_bytes()
+    first = without_times(path)
     assert execute.main(["--check", str(path)]) == 0
     assert execute.main([str(path)]) == 0
-    assert path.read_bytes() == first, "executing twice gave two files"
+    assert without_times(path) == first, "executing twice gave two files"
 
     notebook.cells[2].source += "  # edited"
     nbformat.write(notebook, path)
@@ -75,6 +91,116 @@ def test_unfit_chapter_is_not_written(tmp_path, capsys, source, reason):
     assert "Not written" in message
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def place_for_times(path):
+    notebook = nbformat.read(path, as_version=4)
+    place = v4.new_markdown_cell(f"# 1. A\n\n{times.BEGIN}\n{times.END}")
+    notebook.cells.insert(0, place)
+    nbformat.write(notebook, path)
+
+
+def test_times_are_stored_and_another_kind_is_measured_alone(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(times, "kind_of_machine", lambda: "AVX2")
+    path = chapter(tmp_path, "import os", "print(os.getpid())")
+    place_for_times(path)
+    assert execute.main([str(path)]) == 0
+    first = nbformat.read(path, as_version=4)
+    assert list(first.metadata.book.times) == ["AVX2"]
+    seconds = first.metadata.book.times.AVX2.seconds
+    assert list(seconds) == sorted(c.id for c in first.cells[1:])
+    assert all(0 <= spent < 600 for spent in seconds.values())
+    assert times.has_measured_times(first) == []
+
+    before = without_times(path)
+    monkeypatch.setattr(times, "kind_of_machine", lambda: "bfloat16")
+    assert execute.main(["--times", str(path)]) == 0
+    assert without_times(path) == before, "more than times was stored"
+    second = nbformat.read(path, as_version=4)
+    assert sorted(second.metadata.book.times) == ["AVX2", "bfloat16"]
+    assert second.metadata.book.times.AVX2 == first.metadata.book.times.AVX2
+    assert times.has_measured_times(second) == []
+
+    # An emulated machine stores nothing but times, without being told so.
+    monkeypatch.setattr(times, "is_emulated", lambda: True)
+    assert execute.main([str(path)]) == 0
+    assert without_times(path) == before, "more than times was stored"
+    assert nbformat.read(path, 4).metadata.book.times.bfloat16.emulated
+
+    # Of a processor without a column outputs are stored, and times are not.
+    monkeypatch.setattr(times, "is_emulated", lambda: False)
+    monkeypatch.setattr(times, "kind_of_machine", lambda: None)
+    second.cells[2].source = "print(0)"
+    nbformat.write(second, path)
+    with pytest.raises(SystemExit, match="no column in the tables of times"):
+        execute.main(["--times", str(path)])
+    assert execute.main([str(path)]) == 0
+    third = nbformat.read(path, as_version=4)
+    assert third.cells[2].outputs[0].text == "0\n"
+    assert third.metadata.book.times == second.metadata.book.times
+    assert third.cells[0].source.count("of an earlier version") == 2
+
+    # Times of code that the outputs do not belong to are refused.
+    monkeypatch.setattr(times, "kind_of_machine", lambda: "bfloat16")
+    third.cells[2].source = "print(1)"
+    nbformat.write(third, path)
+    before = path.read_bytes()
+    assert execute.main(["--times", str(path)]) == 1
+    assert "the code was edited" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_half_an_emulation_executes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    path = chapter(tmp_path, "x = 1")
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match="`make execute AVX2=1`"):
+        execute.main([str(path)])
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", [[], ["--check"], ["--times"]])
+def test_a_chapter_that_cannot_be_read_does_not_stop_the_others(
+    tmp_path, monkeypatch, capsys, option
+):
+    monkeypatch.setattr(times, "kind_of_machine", lambda: "AVX2")
+    executed = []
+
+    def noted(notebook, folder):
+        executed.append(folder)
+        return {}
+
+    monkeypatch.setattr(execute, "_run", noted)
+    monkeypatch.chdir(tmp_path)
+    good = chapter(tmp_path, "x = 1")
+    assert execute.main([str(good)]) == 0
+    executed.clear()
+    known = [path.name for path in execute.known_chapters()]
+    (tmp_path / "folder.ipynb").mkdir()
+    broken = {
+        "chapters/05_missing.ipynb": "There is no chapters/05_missing.ipynb; "
+        f"the chapters are {', '.join(known)}",
+        "02_alexnet": "There is no 02_alexnet; the chapters are 01_",
+        "folder.ipynb": "folder.ipynb cannot be read as a notebook",
+        "empty.ipynb": "",
+        "cut_off.ipynb": '{"cells": [',
+        "no_notebook.ipynb": '{"a": 1}',
+        "a_list.ipynb": "[]",
+        "binary.ipynb": b"\x89PNG\xff",
+    }
+    for name, content in list(broken.items())[3:]:
+        content = content.encode() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(content)
+        broken[name] = f"{name} cannot be read as a notebook"
+    assert execute.main([*option, *broken, str(good)]) == 1
+    printed = capsys.readouterr()
+    for sentence in broken.values():
+        assert sentence in printed.err
+    assert good.name in printed.out
+    assert len(executed) == (option != ["--check"])
 
 
 def test_a_chart_is_packed_with_a_palette_that_no_eye_sees():
