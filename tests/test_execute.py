@@ -14,8 +14,9 @@ from tools import chapter_rules, execute, times
 
 
 @pytest.fixture(autouse=True)
-def quickly_measured(monkeypatch):
+def as_on_a_laptop(monkeypatch):
     monkeypatch.setattr(times, "SIDE", 64)
+    monkeypatch.setenv("BOOK_SCALE", "laptop")
     for name in times.EMULATION:  # the tests may be run under one
         monkeypatch.delenv(name, raising=False)
 
@@ -38,8 +39,7 @@ def without_times(path):
     return nbformat.writes(notebook)
 
 
-def test_chapter_is_executed_and_stamped(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("BOOK_SCALE", "laptop")
+def test_chapter_is_executed_and_stamped(tmp_path, capsys):
     path = chapter(
         tmp_path,
         "from pathlib import Path\nfrom tqdm import trange",
