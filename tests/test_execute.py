@@ -125,9 +125,13 @@ def test_times_are_stored_and_another_kind_is_measured_alone(
 
     # An emulated machine stores nothing but times, without being told so.
     monkeypatch.setattr(times, "is_emulated", lambda: True)
+    monkeypatch.setattr(times, "matrix_product", lambda device: 50)
+    assert execute.main([str(path)]) == 1
+    assert "wait for its end" in capsys.readouterr().err
+    monkeypatch.setattr(times, "matrix_product", lambda device: 150)
     assert execute.main([str(path)]) == 0
     assert without_times(path) == before, "more than times was stored"
-    assert nbformat.read(path, 4).metadata.book.times.bfloat16.emulated
+    assert nbformat.read(path, 4).metadata.book.times.bfloat16.factor == 1.5
 
     # Of a processor without a column outputs are stored, and times are not.
     monkeypatch.setattr(times, "is_emulated", lambda: False)

@@ -58,7 +58,8 @@ def execute(
         CellControlSignal: a cell failed or took too long.
         DeadKernelError: the kernel died.
         Unfit: it is no notebook, an output holds stderr, a local path or
-            the like, or only times are wanted and the code was edited.
+            the like, or only times are wanted and the code was edited or
+            the machine is busy.
 
     Whatever is raised, the file is left as it was.
     """
@@ -67,7 +68,10 @@ def execute(
     if only_times and (found := chapter_rules.has_current_stamp(notebook)):
         raise Unfit("\n".join(found))
     kind = times.kind_of_machine()
-    about = times.about_machine() if kind else {}
+    try:
+        about = times.about_machine() if kind else {}
+    except ValueError as error:
+        raise Unfit(str(error)) from error
     executed = copy.deepcopy(notebook) if only_times else notebook
     seconds = _run(executed, path.parent)
     if not only_times:

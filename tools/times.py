@@ -15,7 +15,6 @@ import datetime
 import math
 import os
 import re
-import statistics
 import sys
 import time
 from collections import Counter
@@ -101,9 +100,18 @@ def about_machine() -> dict:
 
     The speed of a shared machine changes, and `factor` is made from it: the
     seconds of an emulated machine, times `factor`, are an ordinary one's.
+
+    Raises:
+        ValueError: an emulated machine is slower than an ordinary one.
     """
     device = default_device()
     speed, emulated = matrix_product(device), is_emulated()
+    if emulated and speed < ORDINARY:
+        raise ValueError(
+            f"a matrix product reaches {speed:.0f} GFLOP/s and must reach "
+            f"{ORDINARY} for times that can be scaled: something else is "
+            "running, wait for its end and measure again"
+        )
     return {
         **hardware(torch.device(device)),
         "date": datetime.date.today().isoformat(),
@@ -116,14 +124,14 @@ def about_machine() -> dict:
 
 
 def matrix_product(device: str) -> float:
-    """GFLOP/s of a float32 matrix product: the median of five."""
+    """GFLOP/s of a float32 matrix product, the best of nine."""
     matrix = torch.rand(SIDE, SIDE, device=device)
-    speeds = []
-    for _ in range(6):
+    seconds = []
+    for _ in range(9):
         start = time.perf_counter()
         (matrix @ matrix)[0, 0].item()  # which waits for a GPU
-        speeds.append(2e-9 * SIDE**3 / (time.perf_counter() - start))
-    return statistics.median(speeds[1:])
+        seconds.append(time.perf_counter() - start)
+    return 2e-9 * SIDE**3 / min(seconds)
 
 
 def store(
