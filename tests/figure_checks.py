@@ -3,10 +3,13 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
+from playwright.sync_api import Browser, Page
 
 
 def find_program(*names: str) -> str:
@@ -51,3 +54,42 @@ def stored_figures(css_class: str) -> list[str]:
     ]
     assert found, f"no chapter has a figure of class {css_class}"
     return found
+
+
+@contextmanager
+def page_with_two(
+    browser: Browser,
+    folder: Path,
+    figure: str,
+    *,
+    width: int = 1280,
+    scheme: str = "light",
+) -> Iterator[tuple[Page, list[str]]]:
+    """Open a page from disk that shows a figure twice.
+
+    Args:
+        browser: Playwright's browser.
+        folder: Where the page may be written.
+        figure: HTML of the figure.
+        width: Width of the window in pixels.
+        scheme: What the reader's system prefers, "light" or "dark".
+
+    Yields:
+        The page, and a list that collects what its console says.
+    """
+    file = folder / "page.html"
+    file.write_text(
+        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
+        "<title>Two</title><body><main><h1>Two</h1>"
+        f"{figure}{figure}</main>",
+        "utf-8",
+    )
+    page = browser.new_page(
+        viewport={"width": width, "height": 844}, color_scheme=scheme
+    )
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(file.as_uri())
+    yield page, wrong
+    page.close()

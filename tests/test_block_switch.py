@@ -5,19 +5,18 @@ import copy
 import json
 import re
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
 from torch import nn
 from torch.nn import functional as F
 
 from tests.figure_checks import (
     find_program,
     outside_references,
+    page_with_two,
     selectors,
     stored_figures,
     without_content,
@@ -256,7 +255,7 @@ def test_arguments_that_do_not_fit_are_refused(net, images, change, message):
 
 
 # What a reader does, on a page with the figure twice.
-DRIVER = """
+DRIVER = """() => {
 const [figure, other] = document.querySelectorAll(".bsw");
 const all = (selector) => [...figure.querySelectorAll(selector)];
 const said = [];
@@ -273,45 +272,30 @@ all(".bsw-actions button")[0].click(); say();
 all(".bsw-actions button")[1].click();
 const random = all(".bsw-switch[aria-pressed=false]").length;
 switches[0].focus();
+return {said, off, waiting, random};
+}"""
+AFTERWARDS = """() => {
+const [figure, other] = document.querySelectorAll(".bsw");
+const all = (selector) => [...figure.querySelectorAll(selector)];
 const numbers = all(".bsw-number").map((n) => parseInt(n.textContent, 10));
-window.addEventListener("load", () => setTimeout(() => {
-    document.title = JSON.stringify({
-        said, off, waiting, random, score: score(),
-        sum: numbers.reduce((a, b) => a + b),
-        focus: document.activeElement.textContent,
-        wide: document.documentElement.scrollWidth,
-        inner: window.innerWidth,
-        stages: all(".bsw-title").map((node) => node.textContent),
-        other: other.querySelectorAll("[aria-pressed=false]").length,
-    });
-}, 1500));
-"""
+return {
+    sum: numbers.reduce((a, b) => a + b),
+    focus: document.activeElement.textContent,
+    wide: document.documentElement.scrollWidth,
+    inner: window.innerWidth,
+    stages: all(".bsw-title").map((node) => node.textContent),
+    score: figure.querySelector(".bsw-score").textContent,
+    other: other.querySelectorAll("[aria-pressed=false]").length,
+};
+}"""
 
 
-def test_a_reader_drives_the_figure(tmp_path, html, net, images):
-    chromium = find_program(
-        "chromium", "chromium-browser", "google-chrome", "chrome"
-    )
-    page = tmp_path / "page.html"
-    page.write_text(
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'><body>"
-        f"{html}{html}<title></title>"
-        f"<script>{DRIVER}</script></body></html>",
-        "utf-8",
-    )
-    result = subprocess.run(
-        [
-            *(chromium, "--headless", "--no-sandbox", "--dump-dom"),
-            *("--window-size=500,900", "--virtual-time-budget=8000"),
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    title = re.search(r"<title>(.*?)</title>", result.stdout, re.DOTALL)
-    seen = json.loads(unescape(title[1]))
+def test_a_reader_drives_the_figure(browser, tmp_path, html, net, images):
+    with page_with_two(browser, tmp_path, html, width=500) as (page, wrong):
+        seen = page.evaluate(DRIVER)
+        page.locator(".bsw-score").first.get_by_text("right").wait_for()
+        seen |= page.evaluate(AFTERWARDS)
+    assert wrong == []
 
     def expected(picture, off):
         on = [place + 1 not in off for place in range(9)]
@@ -347,17 +331,15 @@ def test_a_reader_drives_the_figure(tmp_path, html, net, images):
     assert seen["other"] == 2
 
 
-def use_the_keyboard(chromium: str, url: str, scheme: str) -> dict:
-    """Tab to the switches on a narrow page, from disk, and use them."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        page = browser.new_page(
-            viewport={"width": 390, "height": 844}, color_scheme=scheme
-        )
-        wrong = []
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(url)
+@pytest.mark.parametrize(
+    ("scheme", "ground"),
+    [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 25, 29)")],
+)
+def test_a_reader_without_a_mouse(browser, tmp_path, html, scheme, ground):
+    with page_with_two(browser, tmp_path, html, width=390, scheme=scheme) as (
+        page,
+        wrong,
+    ):
         figure = page.locator(".bsw").first
         page.keyboard.press("Tab")  # the first picture
         page.keyboard.press("Tab")
@@ -368,46 +350,16 @@ def use_the_keyboard(chromium: str, url: str, scheme: str) -> dict:
         focus = page.evaluate("document.activeElement.textContent")
         figure.get_by_text(re.compile(r"\d right\.$")).wait_for()
         page.evaluate((ROOT / "tests/vendor/axe.min.js").read_text("utf-8"))
-        violations = page.evaluate(
+        assert [] == page.evaluate(
             "axe.run().then((r) => r.violations.map((v) => v.id))"
         )
-        seen = {
-            "focus": focus,
-            "wrong": wrong + violations,
-            "wide": page.evaluate("document.documentElement.scrollWidth"),
-            "pictures": figure.locator(
-                ".bsw-picture[aria-pressed=true]"
-            ).all_text_contents(),
-            "verdict": figure.locator("[role=status]").inner_text(),
-            "ground": figure.evaluate(
-                "(node) => getComputedStyle(node).backgroundColor"
-            ),
-        }
-        browser.close()
-        return seen
-
-
-@pytest.mark.parametrize(
-    ("scheme", "ground"),
-    [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 25, 29)")],
-)
-def test_a_reader_without_a_mouse(tmp_path, html, scheme, ground):
-    chromium = find_program(
-        "chromium", "chromium-browser", "google-chrome", "chrome"
-    )
-    page = tmp_path / "page.html"
-    page.write_text(
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
-        f"<title>Two</title><body><main><h1>Two</h1>{html}{html}</main>",
-        "utf-8",
-    )
-    # In a thread of its own: the tests of pages may have a Playwright open.
-    with ThreadPoolExecutor(1) as thread:
-        seen = thread.submit(
-            use_the_keyboard, chromium, page.as_uri(), scheme
-        ).result()
-    assert seen["wrong"] == [] and seen["wide"] == 390
-    assert seen["focus"] == "Block 1 off"
-    assert seen["pictures"] == [NAMES[4]]
-    assert seen["verdict"].startswith("Off: 1. The network says ")
-    assert seen["ground"] == ground
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        pressed = figure.locator(".bsw-picture[aria-pressed=true]")
+        assert pressed.all_text_contents() == [NAMES[4]]
+        verdict = figure.locator("[role=status]").inner_text()
+        assert verdict.startswith("Off: 1. The network says ")
+        assert ground == figure.evaluate(
+            "(node) => getComputedStyle(node).backgroundColor"
+        )
+    assert focus == "Block 1 off"
+    assert wrong == []

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from tests.figure_checks import (
     find_program,
     outside_references,
+    page_with_two,
     selectors,
     stored_figures,
     without_content,
@@ -151,7 +152,7 @@ def test_other_shapes_are_refused():
 
 
 # What a reader does, on a page with the figure twice.
-DRIVER = """
+DRIVER = """() => {
 const [figure, other] = document.querySelectorAll(".klab");
 const all = (selector) => [...figure.querySelectorAll(selector)];
 const said = [];
@@ -180,35 +181,19 @@ const box = stage.getBoundingClientRect();
 stage.dispatchEvent(new PointerEvent("pointerdown",
     {clientX: box.right - 1, clientY: box.top + 1})); say();
 const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
-document.title = JSON.stringify({
+return {
     said, ids: ids.length, distinct: new Set(ids).size,
     outside: all(".klab-cell.klab-outside").length,
     pressed: all("[aria-pressed=true]").map((button) => button.textContent),
     other: other.querySelector(".klab-sum").textContent,
-});
-"""
+};
+}"""
 
 
-def test_a_reader_drives_the_figure(tmp_path):
-    chromium = find_program(
-        "chromium", "chromium-browser", "google-chrome", "chrome"
-    )
-    page = tmp_path / "page.html"
-    page.write_text(
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'><body>"
-        f"{figure_html()}{figure_html()}<title></title>"
-        f"<script>{DRIVER}</script></body></html>",
-        "utf-8",
-    )
-    result = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    title = re.search(r"<title>(.*?)</title>", result.stdout, re.DOTALL)
-    seen = json.loads(unescape(title[1]))
+def test_a_reader_drives_the_figure(browser, tmp_path):
+    with page_with_two(browser, tmp_path, figure_html()) as (page, wrong):
+        seen = page.evaluate(DRIVER)
+    assert wrong == []
     nine = "the 9 products add up to"
     same = "⌊(9 + 2 · 1 − 3) / 1⌋ + 1 = 9."
     expected = [

@@ -1,13 +1,14 @@
 """The built pages, as a reader's browser sees them.
 
-Every page is opened wide and narrow, light and dark, over http and from disk.
-`look` returns what is wrong with a page; the bars it holds are proved on
-pages that are wrong on purpose.
+Every page is opened wide and narrow, light and dark, over http and from disk;
+`make test` does a part of that, `make test-all` the rest. `look` returns what
+is wrong with a page; the bars it holds are proved on pages that are wrong on
+purpose.
 """
 
 import functools
+import itertools
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
@@ -30,8 +31,20 @@ PAGES = [TOC["root"], *CHAPTERS, "genindex"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text("utf-8")
 
-# Chrome on GitHub's machines, chromium on Debian.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LONG = pytest.mark.long("the pages in every size and colour scheme")
+
+
+def views(*short: tuple[int, str]) -> pytest.MarkDecorator:
+    """Every width and colour scheme; those not in `short` are long."""
+    every = itertools.product([1280, 390], ["light", "dark"])
+    return pytest.mark.parametrize(
+        ("width", "scheme"),
+        [
+            pytest.param(*view, marks=() if view in short else LONG)
+            for view in every
+        ],
+    )
+
 
 SETTLED = """async () => {
     await document.fonts.ready;
@@ -202,28 +215,7 @@ def address(site: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium, the system's own."""
-    program = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, BROWSERS)), None
-    )
-    if program is None:
-        missing = (
-            "no Chromium: the pages were NOT looked at. Install chromium or "
-            "Chrome, or name the program in the variable CHROMIUM."
-        )
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program)
-        yield chromium
-        chromium.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@views((1280, "light"), (390, "dark"))
 @pytest.mark.parametrize("page", [*PAGES, "search"])
 def test_page_over_http(browser, address, page, width, scheme):
     url = f"{address}/{page}.html"
@@ -231,8 +223,7 @@ def test_page_over_http(browser, address, page, width, scheme):
 
 
 # The search page fetches files, which browsers forbid on file://.
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@views((390, "light"))
 @pytest.mark.parametrize("page", PAGES)
 def test_page_from_disk(browser, site, page, width, scheme):
     url = (site / f"{page}.html").as_uri()
@@ -333,10 +324,20 @@ def test_slides_show_everything_once(browser, address, chapter):
         assert shown == everything
 
 
+@functools.cache
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+@functools.cache
+def ids(path: Path) -> set[str]:
+    """What a link's fragment can name on a page."""
+    return {element["id"] for element in parsed(path).find_all(id=True)}
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_buttons_lead_to_the_chapter(site, chapter):
-    html = (site / f"{chapter}.html").read_text("utf-8")
-    soup = BeautifulSoup(html, "html.parser")
+    soup = parsed(site / f"{chapter}.html")
     links = {a["href"] for a in soup.select(".article-header-buttons a[href]")}
     repository = CONFIG["repository"]
     url = os.environ.get("BOOK_REPO_URL", repository["url"])
@@ -352,22 +353,38 @@ def test_buttons_lead_to_the_chapter(site, chapter):
         assert stored.read_bytes() == (ROOT / f"{chapter}.ipynb").read_bytes()
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_internal_links_lead_somewhere(site, page):
-    def soup(path: Path) -> BeautifulSoup:
-        return BeautifulSoup(path.read_text("utf-8"), "html.parser")
-
-    here = site / f"{page}.html"
-    # What a script of the book's answers to, rather than an element.
-    dead = []
-    for link in soup(here).select("a[href]"):
+def dead_links(here: Path) -> list[str]:
+    """Links of a page to files, or to places in files, that do not exist."""
+    dead, here = [], here.resolve()
+    for link in parsed(here).select("a[href]"):
         parts = urlsplit(link["href"])
+        # A script of the book's answers to #present, not an element.
         if parts.scheme or parts.fragment == "present":
             continue
         target = (here.parent / unquote(parts.path)) if parts.path else here
+        target = target.resolve()  # without "..": each page is parsed once
         if not target.is_file():
             dead.append(link["href"])
         elif parts.fragment and target.suffix == ".html":
-            if not soup(target).find(id=unquote(parts.fragment)):
+            if unquote(parts.fragment) not in ids(target):
                 dead.append(link["href"])
-    assert dead == []
+    return dead
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_internal_links_lead_somewhere(site, page):
+    assert dead_links(site / f"{page}.html") == []
+
+
+def test_dead_links_are_found(tmp_path):
+    (tmp_path / "other.html").write_text("<h2 id='there'>There</h2>", "utf-8")
+    page = tmp_path / "page.html"
+    around = f"../{tmp_path.name}/other.html#there"
+    good = ["other.html", "other.html#there", "#here", around]
+    bad = ["missing.html", "other.html#here", "#there", "other.html#There"]
+    page.write_text(
+        "<h1 id='here'>Here</h1>"
+        + "".join(f"<a href='{link}'>link</a>" for link in good + bad),
+        "utf-8",
+    )
+    assert dead_links(page) == bad
