@@ -25,8 +25,10 @@ from tqdm import tqdm
 from utils.data import Data, Split, batches
 from utils.scale import current_scale
 from utils.shapes import layer_table
+from utils.trial import SafeGradients, lay_out, try_step
 
 MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
+FIRST_STEPS = 5  # seconds after which a run is told how long it will take
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,10 @@ def fit(
 ) -> dict:
     """Train `net` in place.
 
+    One minibatch is tried first, on a copy of the weights: what does not fit
+    is said before anything is changed. Parts of `net` that are in evaluation
+    mode while `net` is in training mode, such as frozen batch norm, stay so.
+
     Args:
         net: maps images (N, C, H, W) to logits (N, classes).
         data: `data.train` is trained on, `data.validation` is measured after
@@ -97,13 +103,15 @@ def fit(
         seed: of minibatches, augmentation and dropout. The first weights
             come with `net`; seed them where it is made.
         name: what the log calls the run; the class of `net` unless given.
-        device: "cuda" or "cpu"; the GPU if there is one.
+        device: "cuda", "cpu" or another of PyTorch's; the GPU from NVIDIA or
+            AMD if there is one, else the CPU.
         precision: dtype of the mixed-precision arithmetic; the fastest of
             this hardware unless given, torch.float32 for none.
         make_optimizer: called with `net` and `recipe`; its learning rates
             are the highest ones. `sgd` unless given.
-        checkpoint: file that is written after every epoch and read at the
-            start, so that the same call continues an interrupted run.
+        checkpoint: file that is written before the first and after every
+            epoch and read at the start, so that the same call continues an
+            interrupted run.
         log: JSON file to write the returned log to.
 
     Returns:
@@ -111,16 +119,21 @@ def fit(
         is the training compute, see `training_pflops`.
 
     Raises:
-        ValueError: the images do not fit the network, a label is out of
-            range, or the checkpoint is of another run.
+        ValueError: the images do not fit the network, a part of it cannot be
+            trained on the smallest minibatch, a label is out of range, a
+            split is empty, or the checkpoint is of another run.
+        OSError: the log or the checkpoint cannot be written.
         FloatingPointError: the loss is not finite.
     """
+    for path in filter(None, (log, checkpoint)):
+        check_writable(Path(path))
+    check_images(data)
     table = layer_table(net, tuple(data.train.images.shape[1:]))
     check_labels(table.output_shape, data)
     device = torch.device(device or default_device())
     precision = precision or fast_precision(device)
     train = data.train.to(device)
-    net.to(device, memory_format=torch.channels_last)
+    safe = prepare(net, train, recipe, device, precision)
     optimizer = (make_optimizer or sgd)(net, recipe)
     # One cycle scales these; a checkpoint holds what it made of them.
     highest_rates = [group["lr"] for group in optimizer.param_groups]
@@ -138,6 +151,7 @@ def fit(
         "data": {"source": data.source, "train_images": len(train)},
         "recipe": asdict(recipe),
         "optimizer": type(optimizer).__name__,
+        "optimizer_settings": settings(optimizer),
         "precision": str(precision).removeprefix("torch."),
         "parameters": table.parameters,
         "macs": table.macs,
@@ -152,12 +166,23 @@ def fit(
     }
     if checkpoint and Path(checkpoint).exists():
         resume(Path(checkpoint), parts, result)
+    elif checkpoint:  # an interrupted first epoch starts from these weights
+        save_checkpoint(Path(checkpoint), parts, result)
 
+    work = macs_by_epoch(net, data, recipe)
+    bar = Progress(
+        total=sum(work),
+        initial=sum(work[: len(result["epochs"])]),
+        bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}<{remaining}",
+        leave=False,
+    )
     for epoch in range(len(result["epochs"]), recipe.epochs):
+        title = f"{result['name']}, epoch {epoch + 1} of {recipe.epochs}"
+        bar.set_description(title)
         start = time.perf_counter()
         # Each epoch draws from its own seed, so that the epoch after an
         # interruption is the one it would have been.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), safe:
             torch.manual_seed(1_000_003 * seed + epoch)
             loss, accuracy = train_epoch(
                 train,
@@ -165,11 +190,22 @@ def fit(
                 epoch,
                 precision,
                 seed=seed,
-                name=result["name"],
+                bar=bar,
+                work=work[epoch],
                 highest_rates=highest_rates,
                 **parts,
             )
-        measured = evaluate(net, data.validation, precision=precision)
+        measured = evaluate(
+            net,
+            data.validation,
+            precision=precision,
+            batch_size=recipe.batch_size,
+        )
+        if not math.isfinite(measured["loss"]):
+            raise FloatingPointError(
+                f"the validation loss after epoch {epoch + 1} is "
+                f"{measured['loss']}; try a third of the learning rate"
+            )
         seconds = time.perf_counter() - start
         result["seconds"] += seconds
         result["epochs"].append(
@@ -183,13 +219,35 @@ def fit(
             }
         )
         if checkpoint:
-            states = {key: part.state_dict() for key, part in parts.items()}
-            with complete_file(Path(checkpoint)) as file:
-                torch.save(states | {"result": result}, file)
+            save_checkpoint(Path(checkpoint), parts, result)
+    bar.close()
     if log:
         with complete_file(Path(log)) as file:
-            file.write_text(json.dumps(result, indent=1) + "\n")
+            text = json.dumps(result, indent=1, allow_nan=False)
+            file.write_text(text + "\n")
     return result
+
+
+class Progress(tqdm):
+    """A progress bar that says early when all of it takes over a minute.
+
+    `for seed in Progress(range(3), desc="three runs")` does it for a loop.
+    """
+
+    said = False
+
+    def update(self, n=1):
+        shown = super().update(n)
+        if not self.disable and not self.said:
+            done, seconds = self.n - self.initial, self.format_dict["elapsed"]
+            self.said = seconds > FIRST_STEPS and done > 0
+            if self.said:
+                minutes = seconds * (self.total - self.initial) / done / 60
+                name = self.desc.split(",")[0].strip(": ")
+                if minutes > 1:
+                    text = f"{name}: about {math.ceil(minutes)} minutes here"
+                    self.write(text, file=sys.stderr)
+        return shown
 
 
 def sgd(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -209,18 +267,80 @@ def training_pflops(net: nn.Module, data: Data, recipe: Recipe) -> float:
     A multiply-accumulate is two operations, and a backward pass costs about
     two forward passes. The network stays as it is.
     """
-    channels, height, width = data.train.images.shape[1:]
-    side = recipe.small_side
-    small, large = (
-        layer_table(net, shape).macs if epochs else 0
-        for shape, epochs in (
-            ((channels, side, side), recipe.small_epochs),
-            ((channels, height, width), recipe.epochs - recipe.small_epochs),
+    return 6 * sum(macs_by_epoch(net, data, recipe)) / 1e15
+
+
+def macs_by_epoch(net: nn.Module, data: Data, recipe: Recipe) -> list[int]:
+    """The multiply-accumulates of the forward passes of each epoch."""
+    channels, *sides = data.train.images.shape[1:]
+    small, large = [recipe.small_side] * 2, sides
+    work = []
+    for side, epochs in (
+        (small, recipe.small_epochs),
+        (large, recipe.epochs - recipe.small_epochs),
+    ):
+        if epochs:
+            macs = layer_table(net, (channels, *side)).macs * len(data.train)
+            work += [macs] * epochs
+    return work
+
+
+def prepare(net, train, recipe, device, precision):
+    """Try the smallest minibatch, then bring `net` where it will be trained.
+
+    Returns:
+        The context in which its gradients are right.
+    """
+    count = len(train) % recipe.batch_size or recipe.batch_size
+    ((images, labels),) = batches(train.take(count), count, device=device)
+    minibatches = [
+        (shrunken(images, recipe, epoch), labels)
+        for epoch in {0, recipe.epochs - 1}
+    ]
+    # Frozen parts of a network in training mode are left as they are.
+    kept = contextlib.nullcontext() if net.training else in_mode(net, True)
+    with torch.random.fork_rng(), kept:
+        layout, needs_care = try_step(
+            net, minibatches, device, mixed_precision(device, precision)
         )
-    )
-    macs = small * recipe.small_epochs
-    macs += large * (recipe.epochs - recipe.small_epochs)
-    return 6 * macs * len(data.train) / 1e15
+    if not net.training:
+        net.train()
+    net.to(device)
+    for tensor in (*net.parameters(), *net.buffers()):
+        tensor.data = lay_out(tensor.data, layout)
+    return SafeGradients() if needs_care else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def in_mode(net: nn.Module, training: bool):
+    """Training or evaluation mode; afterwards each part as it was."""
+    modes = {module: module.training for module in net.modules()}
+    try:
+        yield net.train(training)
+    finally:
+        for module, was_training in modes.items():
+            module.training = was_training
+
+
+def shrunken(images, recipe: Recipe, epoch: int):
+    """The images as the recipe wants them in this epoch: small at first."""
+    if epoch >= recipe.small_epochs:
+        return images
+    side = (recipe.small_side, recipe.small_side)
+    return F.interpolate(images, side, mode="bilinear", antialias=True)
+
+
+def settings(optimizer: torch.optim.Optimizer) -> list[dict]:
+    """Each group's settings, for the log; None stands for a default."""
+    plain = (bool, int, float, str)
+    return [
+        {
+            key: value if isinstance(value, plain) else repr(value)
+            for key, value in group.items()
+            if key != "params" and value is not None
+        }
+        for group in optimizer.param_groups
+    ]
 
 
 def mirrored(recipe: Recipe, n: int, epoch: int, seed: int):
@@ -244,7 +364,8 @@ def train_epoch(
     precision,
     *,
     seed,
-    name,
+    bar,
+    work,
     highest_rates,
     net,
     optimizer,
@@ -265,11 +386,8 @@ def train_epoch(
         device=train.images.device,
     )
     steps = math.ceil(len(train) / recipe.batch_size)
-    title = f"{name}, epoch {epoch + 1} of {recipe.epochs}"
-    bar = tqdm(minibatches, desc=title, total=steps, leave=False)
-    net.train()
     losses, rates, correct = [], [], 0
-    for images, labels in bar:
+    for images, labels in minibatches:
         progress = (steps * epoch + len(losses) + 0.5) / (
             steps * recipe.epochs
         )
@@ -277,11 +395,7 @@ def train_epoch(
         for group, highest in groups:
             group["lr"] = highest * one_cycle(progress)
         rates.append(optimizer.param_groups[0]["lr"])
-        if epoch < recipe.small_epochs:
-            side = (recipe.small_side, recipe.small_side)
-            images = F.interpolate(
-                images, side, mode="bilinear", antialias=True
-            )
+        images = shrunken(images, recipe, epoch)
         with mixed_precision(train.images.device, precision):
             logits = net(images)
             loss = F.cross_entropy(
@@ -293,6 +407,7 @@ def train_epoch(
         scaler.update()
         losses.append(loss.detach() * len(labels))
         correct += (logits.argmax(1) == labels).sum()
+        bar.update(work / steps)
         # Reading a loss makes a GPU wait, so read fifty at a time.
         if len(losses) % 50 == 0:
             check_finite(losses, rates)
@@ -303,30 +418,40 @@ def train_epoch(
 
 @torch.no_grad()
 def predict(
-    net: nn.Module, split: Split, *, precision: torch.dtype | None = None
+    net: nn.Module,
+    split: Split,
+    *,
+    precision: torch.dtype | None = None,
+    batch_size: int = 128,
 ) -> torch.Tensor:
     """float32 logits (N, classes), on the CPU, for every image of a split.
 
-    Runs in evaluation mode and leaves `net` in the mode in which it was.
-    Arguments as in `fit`.
+    Runs in evaluation mode and leaves each part of `net` in the mode in which
+    it was.
+
+    Args:
+        net: on the device where it is to run.
+        split: the images.
+        precision: as in `fit`.
+        batch_size: images that are in memory at a time. More of them run no
+            faster: on a CPU their feature maps leave its cache.
     """
-    device = next(net.parameters()).device
-    was_training = net.training
-    net.eval()
-    with mixed_precision(device, precision or fast_precision(device)):
+    first = next(net.parameters(), torch.empty(0))
+    device = first.device
+    with (
+        in_mode(net, False),
+        mixed_precision(device, precision or fast_precision(device)),
+    ):
         logits = [
             net(images).float().cpu()
-            for images, _ in batches(split, 500, device=device)
+            for images, _ in batches(split, batch_size, device=device)
         ]
-    net.train(was_training)
     return torch.cat(logits)
 
 
-def evaluate(
-    net: nn.Module, split: Split, *, precision: torch.dtype | None = None
-) -> dict[str, float]:
+def evaluate(net: nn.Module, split: Split, **options) -> dict[str, float]:
     """Mean cross-entropy "loss" and "accuracy" (0 to 1), as in `predict`."""
-    logits = predict(net, split, precision=precision)
+    logits = predict(net, split, **options)
     labels = split.labels.cpu()
     right = (logits.argmax(1) == labels).double()
     return {
@@ -341,15 +466,19 @@ def default_device() -> str:
 
 
 def fast_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where it is built in, float16 on older GPUs, else float32."""
+    """bfloat16 where it is built in, float16 on older GPUs, else float32.
+
+    ATEN_CPU_CAPABILITY=avx2 makes any CPU an ordinary one, without it.
+    """
     if device.type == "cuda":
         # A T4 emulates bfloat16, slowly.
         built_in = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if built_in else torch.float16
     able = getattr(torch.cpu, "get_capabilities", dict)()
     built_in = able.get("avx512_bf16") or able.get("amx_bf16")
+    used = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
     on_cpu = device.type == "cpu"
-    return torch.bfloat16 if on_cpu and built_in else torch.float32
+    return torch.bfloat16 if on_cpu and built_in and used else torch.float32
 
 
 def mixed_precision(device: torch.device, precision: torch.dtype):
@@ -370,7 +499,18 @@ def hardware(device: torch.device) -> dict:
         return {"device": torch.cuda.get_device_name(device)}
     able = getattr(torch.cpu, "get_capabilities", dict)()
     cpu = able.get("cpu_name") or platform.processor() or platform.machine()
+    if device.type != "cpu":
+        cpu = f"{device.type} of {cpu}"
     return {"device": cpu, "threads": torch.get_num_threads()}
+
+
+def check_images(data: Data) -> None:
+    for part in ("train", "validation"):
+        if not len(getattr(data, part)):
+            raise ValueError(
+                f"data.{part} has no images; fit trains on data.train and "
+                "measures on data.validation, and needs at least one in each"
+            )
 
 
 def check_labels(output_shape: tuple[int, ...], data: Data) -> None:
@@ -382,10 +522,15 @@ def check_labels(output_shape: tuple[int, ...], data: Data) -> None:
     for split in (data.train, data.validation):
         low, high = split.labels.min().item(), split.labels.max().item()
         if low < 0 or high >= output_shape[0]:
+            way_out = "give its last layer more outputs"
+            if 0 < low and high - low < output_shape[0]:
+                way_out = f"count labels from 0: labels - {low}"
+            elif low < 0:
+                way_out = "labels below 0 stand for no class; leave them out"
             raise ValueError(
                 f"labels go from {low} to {high}, but the network has "
                 f"{output_shape[0]} outputs, for labels from 0 to "
-                f"{output_shape[0] - 1}; give its last layer more outputs"
+                f"{output_shape[0] - 1}; {way_out}"
             )
 
 
@@ -398,6 +543,21 @@ def check_finite(losses, rates) -> None:
             f"the learning rate {rates[step]:.3g}; try a third of it, or "
             "look for a division by zero in the network"
         )
+
+
+def check_writable(path: Path) -> None:
+    """Better now than after hours of training."""
+    try:
+        with complete_file(path.with_name(f"{path.name}.try")) as file:
+            file.touch()
+        path.with_name(f"{path.name}.try").unlink()
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written ({error.strerror or error}); name a "
+            "file in a folder of your own"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -422,7 +582,8 @@ def resume(path: Path, parts: dict, result: dict) -> None:
             f"{path} is not a checkpoint that can be read "
             f"({type(error).__name__}); delete it to start again"
         ) from error
-    for key in "name seed data recipe optimizer precision parameters".split():
+    keys = "name seed data recipe optimizer optimizer_settings precision"
+    for key in [*keys.split(), "parameters"]:
         # A checkpoint may be older than a key of today.
         if before.get(key) != result[key]:
             raise ValueError(
@@ -430,7 +591,19 @@ def resume(path: Path, parts: dict, result: dict) -> None:
                 f"{before.get(key)!r} and this one's {result[key]!r}; name "
                 "another file for this run, or delete that one"
             )
-    for key, part in parts.items():
-        part.load_state_dict(state[key])
+    try:
+        for key, part in parts.items():
+            part.load_state_dict(state[key])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{path} belongs to another network; name another file for this "
+            f"run, or delete that one ({error})"
+        ) from error
     result["epochs"], result["seconds"] = before["epochs"], before["seconds"]
     print(f"continuing after epoch {len(result['epochs'])} of {path.name}")
+
+
+def save_checkpoint(path: Path, parts: dict, result: dict) -> None:
+    states = {key: part.state_dict() for key, part in parts.items()}
+    with complete_file(path) as file:
+        torch.save(states | {"result": result}, file)
