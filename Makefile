@@ -4,14 +4,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CHAPTERS := $(if $(CHAPTER),chapters/$(CHAPTER).ipynb)
-PYTEST := OMP_NUM_THREADS=1 BOOK_SCALE=smoke $(BIN)/python -m pytest \
-	-n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 BOOK_SCALE=smoke $(BIN)/python -m pytest -n 2
 
-.PHONY: help setup book test execute record serve clean
+# With AVX2=1 a recipe runs as on a machine that has AVX2 and no more: most
+# laptops, and Colab without a GPU.
+ifdef AVX2
+export ATEN_CPU_CAPABILITY := avx2
+export ONEDNN_MAX_CPU_ISA := AVX2
+export MKL_ENABLE_INSTRUCTIONS := AVX2
+endif
+
+.PHONY: help setup book test test-all smoke execute record serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
-	@echo "make test      run every test (builds the book first)"
+	@echo "make test      build the book, run the tests and every chapter"
+	@echo "make test-all  the same, and the tests that are long"
 	@echo "make serve     show the built book on http://127.0.0.1:8000"
 	@echo "make execute   run the chapters and store their outputs;"
 	@echo "               one of them: make execute CHAPTER=02_alexnet"
@@ -43,11 +51,29 @@ test: book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(PYTEST) tests
-	$(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=300 chapters
+	$(PYTEST) --dist worksteal -m "not long" tests
+	@$(MAKE) --no-print-directory smoke
 	@echo
 	@echo "All passed: the build without warnings, ruff, codespell,"
 	@echo "the tests in tests/, and every chapter executed at smoke scale."
+	@echo "Left to make test-all, which takes longer:"
+	@echo "- the pages in every size and colour scheme"
+	@echo "- every chapter once more as on a processor without AVX-512"
+
+test-all: test
+	$(PYTEST) --dist worksteal -m long tests
+	@echo
+	@if $(BIN)/python -c 'import sys, torch; sys.exit("AVX512" not in \
+		torch.backends.cpu.get_cpu_capability())'; \
+	then $(MAKE) --no-print-directory smoke AVX2=1; \
+	else echo "No AVX-512 here: the chapters ran without it above."; fi
+	@echo
+	@echo "All passed, what is long included."
+
+# nbval wants the cells of a notebook on one worker.
+smoke: .venv/ready
+	$(PYTEST) --dist loadfile --nbval-lax --nbval-current-env \
+		--nbval-cell-timeout=300 $(or $(CHAPTERS),chapters)
 
 execute: .venv/ready
 	$(BIN)/python tools/execute.py $(CHAPTERS)
