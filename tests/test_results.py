@@ -5,26 +5,33 @@ tests prove that it sees a log that was changed by hand.
 """
 
 import json
+import math
 import shutil
+import sys
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
+from nbformat import v4
 
-from tools.record import definitions
-from utils.data import load
+from tools import record as recorder
+from tools.record import definitions, digest, parts_of, what_is_no_number
+from utils import data, training
+from utils.data import KNOWN, load
 from utils.results import RESULTS
 from utils.shapes import layer_table
-from utils.training import Recipe, evaluate, training_pflops
+from utils.training import Recipe, evaluate, fit, training_pflops
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = sorted(RESULTS.glob("*/*.json"))
-TRAIN_IMAGES = 45_000
-SPLITS = "45,000 train, 5,000 validation, 10,000 test images"
-# How utils.data names the copy and the two ways to the original.
-SOURCES = ("JPEG copy of CIFAR-10", "original files", "cifar-10-batches-py")
+TRAIN_IMAGES = {"cifar10": 45_000, "fashion-mnist": 54_000}
+SPLITS = {
+    "cifar10": "45,000 train, 5,000 validation, 10,000 test images",
+    "fashion-mnist": "54,000 train, 6,000 validation, 10,000 test images",
+}
 
 
 @cache
@@ -33,30 +40,42 @@ def names(chapter: str) -> dict:
 
 
 @cache
-def sample():
-    return load("cifar10", sample=True)
+def sample(name: str):
+    return load(name, sample=True)
+
+
+def is_whole(name: str, source: str) -> bool:
+    """Whether it is all of a data set, in one of the ways to have that."""
+    known = KNOWN[name]
+    ways = (known.folder, f"{name}.tar.xz", "the original files")
+    return SPLITS[name] in source and any(words in source for words in ways)
 
 
 def problems(file: Path, chapter: str) -> list[str]:
     """What is wrong with a log; an empty list means that it is in order."""
     log = json.loads(file.read_text("utf-8"))
     run, _, seed = file.stem.rpartition("-seed")
-    if run not in names(chapter)["RUNS"]:
-        return [f"{chapter} has no run {run!r}"]
-    make_network, recipe, make_optimizer = names(chapter)["RUNS"][run]
+    if run in names(chapter).get("EXPERIMENTS", {}):
+        return problems_of_experiment(log, run, int(seed))
+    if run not in names(chapter).get("RUNS", {}):
+        return [f"{chapter} has no run and no experiment {run!r}"]
+    make_network, recipe, make_optimizer, data_name = parts_of(
+        names(chapter)["RUNS"][run]
+    )
     net = make_network()
     optimizer = type(make_optimizer(net, recipe)).__name__
     log.setdefault("optimizer", optimizer)  # the first logs do not name it
-    train = sample().train
-    data = replace(
-        sample(),
+    log["data"].setdefault("name", "cifar10")
+    train, images = sample(data_name).train, TRAIN_IMAGES[data_name]
+    whole = replace(
+        sample(data_name),
         train=replace(
             train,
-            images=train.images[:1].expand(TRAIN_IMAGES, -1, -1, -1),
-            labels=train.labels[:1].expand(TRAIN_IMAGES),
+            images=train.images[:1].expand(images, -1, -1, -1),
+            labels=train.labels[:1].expand(images),
         ),
     )
-    table = layer_table(net, (3, 32, 32))
+    table = layer_table(net, KNOWN[data_name].image_shape)
     expected = {
         "name": run,
         "seed": int(seed),
@@ -65,7 +84,7 @@ def problems(file: Path, chapter: str) -> list[str]:
         "optimizer": optimizer,
         "parameters": table.parameters,
         "macs": table.macs,
-        "pflops": pytest.approx(training_pflops(net, data, recipe)),
+        "pflops": pytest.approx(training_pflops(net, whole, recipe)),
     }
     # A log that is older than a setting was made without it.
     log["recipe"] = asdict(Recipe(**log["recipe"]))
@@ -80,11 +99,10 @@ def problems(file: Path, chapter: str) -> list[str]:
     seconds = sum(entry["seconds"] for entry in log["epochs"])
     if abs(seconds - log["seconds"]) > 1:
         found.append(f"its epochs took {seconds:.0f} s, not {log['seconds']}")
-    source = log["data"]["source"]
     if (
-        log["data"]["train_images"] != TRAIN_IMAGES
-        or SPLITS not in source
-        or not any(words in source for words in SOURCES)
+        log["data"]["name"] != data_name
+        or log["data"]["train_images"] != images
+        or not is_whole(data_name, log["data"]["source"])
     ):
         found.append(f"its data is {log['data']}")
     test = log.get("test", {})
@@ -105,7 +123,9 @@ def problems(file: Path, chapter: str) -> list[str]:
         found.append(f"{weights.name}: KEEP says {kept}")
     if weights.exists():
         net.load_state_dict(torch.load(weights, weights_only=True))
-        measured = evaluate(net, sample().test, precision=torch.float32)
+        measured = evaluate(
+            net, sample(data_name).test, precision=torch.float32
+        )
         if abs(measured["accuracy"] - test.get("accuracy", 0)) > 0.03:
             found.append(
                 f"its weights have {measured['accuracy']:.1%} on the sample, "
@@ -114,18 +134,60 @@ def problems(file: Path, chapter: str) -> list[str]:
     return found
 
 
+def problems_of_experiment(log: dict, name: str, seed: int) -> list[str]:
+    """The same for an experiment, whose numbers cannot be computed anew."""
+    expected = {
+        "name": name,
+        "seed": seed,
+        "scale": "full",
+        "digest": digest(log),
+    }
+    found = [
+        f"{key} is {log.get(key)!r}, expected {value!r}"
+        for key, value in expected.items()
+        if log.get(key) != value
+    ]
+    found += what_is_no_number(log.get("numbers"), "numbers")
+    for part, keys in {
+        "hardware": ["device"],
+        "versions": ["python", "torch"],
+    }.items():
+        found += [
+            f"{part} names no {key}"
+            for key in keys
+            if not log.get(part, {}).get(key)
+        ]
+    if log.get("precision") not in ("float32", "bfloat16", "float16"):
+        found.append(f"its precision is {log.get('precision')}")
+    if not 0 < log.get("seconds", 0) < math.inf:
+        found.append(f"it took {log.get('seconds')} s")
+    if (log.get("fits", 0) > 0) != (log.get("pflops", 0) > 0):
+        found.append(f"{log.get('fits')} fits, {log.get('pflops')} PFLOPs")
+    loaded = log.get("data", {}).get("source", "")
+    for part in filter(None, loaded.split("; ")):
+        data_name, _, source = part.partition(" from ")
+        if data_name not in KNOWN or not is_whole(data_name, source):
+            found.append(f"its data is {part}")
+    if log.get("fits") and not loaded:
+        found.append("it trained on no data")
+    return found
+
+
 def strays(files: list[Path]) -> list[str]:
-    """Weights without a log, and logs with the losses of another one."""
+    """Weights without a log, and logs with the numbers of another one."""
     found, seen = [], {}
     for file in files:
         if file.suffix == ".pt" and file.with_suffix(".json") not in files:
             found.append(f"{file.name} has no log")
         if file.suffix == ".json":
             log = json.loads(file.read_text("utf-8"))
-            losses = tuple(entry["train_loss"] for entry in log["epochs"])
-            if losses in seen:
-                found.append(f"{file.name} has the losses of {seen[losses]}")
-            seen[losses] = file.name
+            numbers = log.get("numbers") or [
+                entry["train_loss"] for entry in log["epochs"]
+            ]
+            numbers = json.dumps(numbers, sort_keys=True)
+            if numbers in seen:
+                found.append(f"{file.name} has the numbers of {seen[numbers]}")
+            seen[numbers] = file.name
     return found
 
 
@@ -147,7 +209,7 @@ def test_weights_without_a_log_and_a_log_twice_are_found(tmp_path):
         shutil.copy(WHOLE, tmp_path / name)
     shutil.copy(WHOLE.with_suffix(".pt"), tmp_path / "resnet-20-seed2.pt")
     assert strays(sorted(tmp_path.iterdir())) == [
-        "resnet-20-seed1.json has the losses of resnet-20-seed0.json",
+        "resnet-20-seed1.json has the numbers of resnet-20-seed0.json",
         "resnet-20-seed2.pt has no log",
     ]
 
@@ -155,7 +217,10 @@ def test_weights_without_a_log_and_a_log_twice_are_found(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet-21-seed0.json", "06_resnet has no run 'resnet-21'"),
+        (
+            "resnet-21-seed0.json",
+            "06_resnet has no run and no experiment 'resnet-21'",
+        ),
         ("residual-56-seed0.json", "name is 'resnet-20', expected"),
         ("resnet-20-seed5.json", "seed is 0, expected 5"),
         ("resnet-20-seed0.json", "resnet-20-seed0.pt: KEEP says True"),
@@ -185,6 +250,7 @@ SAMPLE = (
         (lambda log: log["recipe"].update(learning_rate=0.3), "recipe is"),
         (lambda log: log["epochs"].pop(), "its epochs are"),
         (lambda log: log["data"].update(source=SAMPLE), "its data is"),
+        (lambda log: log["data"].update(name="fashion-mnist"), "its data is"),
         (lambda log: log["data"].update(train_images=9000), "its data is"),
         (lambda log: log["test"].update(accuracy=1.3779), "its test is"),
         (lambda log: log["test"].update(images=2000), "its test is"),
@@ -211,3 +277,123 @@ def test_weights_that_are_worse_than_their_log_are_found(tmp_path):
     copied.write_text(json.dumps(log), "utf-8")
     (found,) = problems(copied, "06_resnet")
     assert "the log says 95.1" in found
+
+
+EXPERIMENT = """
+from torch import nn
+
+from utils import data, training
+
+def compare(seed):
+    fashion, photographs = data.load("fashion-mnist"), data.load("cifar10")
+    logs = [training.fit(None, part, None) for part in (fashion, photographs)]
+    return {"fashion-mnist": {"mean": 0.5, "each": [0.4, 0.6, seed]}}
+
+EXPERIMENTS = {"compare": compare, "compute": lambda seed: {"sum": seed}}
+
+def linear():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+BRIEF = training.Recipe(epochs=1, learning_rate=0.01)
+RUNS = {"linear": (linear, BRIEF, training.sgd, "fashion-mnist")}
+"""
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """A chapter of experiments, on whole data sets and without training."""
+
+    def whole(name):
+        source = f"$BOOK_DATA/{KNOWN[name].folder}: {SPLITS[name]}"
+        return replace(sample(name), source=source)
+
+    sample("cifar10"), sample("fashion-mnist")  # before `load` is another
+    monkeypatch.setattr(data, "load", whole)
+    monkeypatch.setattr(training, "fit", lambda *_: {"pflops": 0.25})
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    monkeypatch.setenv("BOOK_SCALE", "full")
+    cell = v4.new_code_cell(EXPERIMENT, metadata={"tags": ["definition"]})
+    (tmp_path / "chapters").mkdir()
+    path = tmp_path / "chapters/09_experiments.ipynb"
+    nbformat.write(v4.new_notebook(cells=[cell]), path)
+    return tmp_path / "results/09_experiments"
+
+
+def test_a_run_is_compared_with_its_own_data_set(chapter, monkeypatch):
+    monkeypatch.setattr(training, "fit", fit)
+    recorder.record("09_experiments", "linear", 0, chapter.parent.parent)
+    file = chapter / "linear-seed0.json"
+    log = json.loads(file.read_text("utf-8"))
+    log["pflops"] *= 54_000 / log["data"]["train_images"]
+    log["data"]["train_images"] = 54_000
+    log["test"]["images"] = 10_000
+    log["epochs"][0]["validation_accuracy"] = log["test"]["accuracy"]
+    file.write_text(json.dumps(log), "utf-8")
+    assert problems(file, "09_experiments") == []
+    log["data"].update(name="cifar10", source=SPLITS["cifar10"])
+    file.write_text(json.dumps(log), "utf-8")
+    (found,) = problems(file, "09_experiments")
+    assert found.startswith("its data is {")
+
+
+def test_experiments_are_accepted_as_they_were_recorded(chapter):
+    root = chapter.parent.parent
+    for name, seed in [("compare", 0), ("compare", 1), ("compute", 2)]:
+        recorder.record("09_experiments", name, seed, root)
+    files = sorted(chapter.iterdir())
+    assert len(files) == 3
+    for file in files:
+        assert problems(file, "09_experiments") == []
+    assert not strays(files)
+    shutil.copy(files[0], chapter / "compare-seed5.json")
+    assert "seed is 0, expected 5" in "\n".join(
+        problems(chapter / "compare-seed5.json", "09_experiments")
+    )
+    assert strays(sorted(chapter.iterdir())) == [
+        "compare-seed5.json has the numbers of compare-seed0.json"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda log: log["numbers"]["fashion-mnist"].update(mean=0.7),
+            "digest is",
+        ),
+        (
+            lambda log: log["numbers"]["fashion-mnist"].update(mean=math.nan),
+            "numbers['fashion-mnist']['mean'] is nan",
+        ),
+        (lambda log: log.pop("numbers"), "numbers is None"),
+        (lambda log: log.update(name="compute"), "name is 'compute'"),
+        (lambda log: log.update(seed=7), "seed is 7, expected 0"),
+        (lambda log: log.update(scale="laptop"), "scale is 'laptop'"),
+        (lambda log: log.update(seconds=math.inf), "it took inf s"),
+        (lambda log: log.pop("seconds"), "it took None s"),
+        (lambda log: log.update(precision="float8"), "precision is float8"),
+        (lambda log: log.pop("hardware"), "hardware names no device"),
+        (lambda log: log["versions"].pop("torch"), "versions names no torch"),
+        (lambda log: log.update(pflops=0), "2 fits, 0 PFLOPs"),
+        (lambda log: log.update(fits=0), "0 fits, 0.5 PFLOPs"),
+        (lambda log: log["data"].update(source=""), "trained on no data"),
+        (
+            lambda log: log["data"].update(source=f"cifar10 from {SAMPLE}"),
+            "its data is cifar10 from the book's sample",
+        ),
+        (
+            lambda log: log["data"].update(
+                source=log["data"]["source"].replace("; cifar10", "; mnist")
+            ),
+            "its data is mnist from $BOOK_DATA",
+        ),
+        (lambda log: log.pop("digest"), "digest is None"),
+    ],
+)
+def test_an_experiment_that_was_edited_is_found(chapter, change, message):
+    recorder.record("09_experiments", "compare", 0, chapter.parent.parent)
+    file = chapter / "compare-seed0.json"
+    log = json.loads(file.read_text("utf-8"))
+    change(log)
+    file.write_text(json.dumps(log), "utf-8")
+    assert message in "\n".join(problems(file, "09_experiments"))

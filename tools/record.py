@@ -1,20 +1,37 @@
-"""Record a full run of a chapter: train, test once, write the log.
+"""Record a full run of a chapter, or an experiment, and write its log.
 
     BOOK_DATA=/path/to/data python tools/record.py 06_resnet resnet-20 --seed 0
 
-The chapter's cells tagged `definition` say what there is to run: they define
-the networks, the recipes and RUNS, which names for each run a function that
-makes the network, the recipe and a function that makes the optimiser. The log
-goes to results/<chapter>/ and is what the chapter's tables are made from. A
-run that was stopped goes on from its last epoch when the same command is
-given again.
+The chapter's cells tagged `definition` say what there is to record:
+
+- RUNS names for each run a function that makes the network, the recipe, a
+  function that makes the optimiser and, if it is not "cifar10", the data set.
+  A run is trained, and evaluated once on the test set. One that was stopped
+  goes on from its last epoch when the same command is given again.
+- EXPERIMENTS names functions of a seed that return numbers: a dict, with
+  further dicts and lists in it if need be. They take their data from
+  utils.data.load and train with utils.training.fit. One that was stopped
+  leaves nothing.
+
+The log goes to results/<chapter>/ and is what the chapter's tables are made
+from. Checkpoints go to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
 """
 
 import argparse
+import contextlib
+import datetime
+import functools
+import hashlib
 import json
+import math
 import os
+import platform
 import sys
+import time
+from collections.abc import Callable, Iterator
+from operator import methodcaller
 from pathlib import Path
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -22,10 +39,8 @@ sys.path.insert(0, str(ROOT))
 import nbformat
 import torch
 
-from utils.data import load
-from utils.training import complete_file, evaluate, fit
-
-DATA = "cifar10"
+from utils import data, training
+from utils.scale import current_scale
 
 
 def definitions(chapter: Path) -> dict:
@@ -37,71 +52,223 @@ def definitions(chapter: Path) -> dict:
     return namespace
 
 
-def record(chapter: str, run: str, seed: int, root: Path = ROOT) -> dict:
-    """Train the run `run` of a chapter, evaluate it once, write its log.
+def parts_of(run: tuple) -> tuple:
+    """What RUNS says of a run, always with the name of its data set."""
+    make_network, recipe, make_optimizer, *name = run
+    return make_network, recipe, make_optimizer, *(name or ["cifar10"])
 
-    Beside the log lie the weights, in half precision, if the run's name is
+
+def record(
+    chapter: str,
+    name: str,
+    seed: int,
+    root: Path = ROOT,
+    precision: torch.dtype | None = None,
+) -> dict:
+    """Record the run or the experiment `name` of a chapter, write its log.
+
+    Beside the log of a run lie its weights, in half precision, if its name is
     in the chapter's KEEP and the seed is 0.
 
     Args:
         chapter: the chapter's file name without its ending.
-        run: a name in its RUNS.
+        name: a name in its RUNS or its EXPERIMENTS.
         seed: of the first weights and of the training.
         root: the folder with chapters/, results/ and checkpoints/.
+        precision: of all training and measuring, as in `fit`.
 
     Raises:
-        ValueError: the chapter has no such run.
+        ValueError: the chapter has no such run or experiment, or the
+            experiment returned something else than finite numbers.
         FileExistsError: it was recorded before; the test set is used once.
     """
-    names = definitions(root / f"chapters/{chapter}.ipynb")
-    if run not in names.get("RUNS", {}):
-        known = ", ".join(names.get("RUNS", {})) or "none"
-        raise ValueError(f"{chapter} has no run {run!r}; it has {known}")
-    log_file = root / f"results/{chapter}/{run}-seed{seed}.json"
+    log_file = root / f"results/{chapter}/{name}-seed{seed}.json"
     if log_file.exists():
         raise FileExistsError(
             f"{log_file.relative_to(root)} is there, and the test set is "
-            "used once; to replace a run, delete its log first"
+            "used once; to replace a log, delete it first"
         )
-    make_network, recipe, make_optimizer = names["RUNS"][run]
-    data = load(DATA)
+    with watched(precision) as (loaded, pflops):
+        names = definitions(root / f"chapters/{chapter}.ipynb")
+        runs, experiments = names.get("RUNS", {}), names.get("EXPERIMENTS", {})
+        if (name in runs) == (name in experiments):
+            known = ", ".join([*runs, *experiments]) or "none"
+            raise ValueError(
+                f"{chapter} has no run {name!r} and no experiment, or both; "
+                f"it has {known}"
+            )
+        if name in runs:
+            folder = os.environ.get("BOOK_CHECKPOINTS") or root / "checkpoints"
+            checkpoint = Path(folder, f"{chapter}-{name}-seed{seed}.pt")
+            net, log = train(name, runs[name], seed, checkpoint)
+            if name in names.get("KEEP", ()) and seed == 0:
+                keep(net, log_file.with_suffix(".pt"))
+        else:
+            log = perform(name, experiments[name], seed)
+            log["data"] = {"source": "; ".join(dict.fromkeys(loaded))}
+            log["fits"], log["pflops"] = len(pflops), sum(pflops)
+            log["digest"] = digest(log)
+    with training.complete_file(log_file) as file:
+        file.write_text(json.dumps(log, indent=1) + "\n")
+    return log
+
+
+@contextlib.contextmanager
+def watched(
+    precision: torch.dtype | None,
+) -> Iterator[tuple[list[str], list[float]]]:
+    """Note what is loaded and trained inside, all of it in one precision.
+
+    Yields:
+        Two lists that grow: where data came from, and the PFLOPs of each
+        call of `fit`.
+    """
+    load, fit = data.load, training.fit
+    fastest = training.fast_precision
+    loaded, pflops = [], []
+
+    @functools.wraps(load)
+    def noted_load(*arguments, **options):
+        found = load(*arguments, **options)
+        loaded.append(f"{found.name} from {found.source}")
+        return found
+
+    @functools.wraps(fit)
+    def noted_fit(*arguments, **options):
+        log = fit(*arguments, **options)
+        pflops.append(log["pflops"])
+        return log
+
+    with (
+        patch.object(data, "load", noted_load),
+        patch.object(training, "fit", noted_fit),
+        patch.object(
+            training, "fast_precision", lambda d: precision or fastest(d)
+        ),
+    ):
+        yield loaded, pflops
+
+
+# Runs
+
+
+def train(
+    name: str, run: tuple, seed: int, checkpoint: Path
+) -> tuple[torch.nn.Module, dict]:
+    """Train a run, evaluate it once; return the network and the log."""
+    make_network, recipe, make_optimizer, data_name = parts_of(run)
+    whole = data.load(data_name)
     torch.manual_seed(seed)
     net = make_network()
-    checkpoint = root / f"checkpoints/{chapter}-{run}-seed{seed}.pt"
-    log = fit(
+    log = training.fit(
         net,
-        data,
+        whole,
         recipe,
         seed=seed,
-        name=run,
+        name=name,
         make_optimizer=make_optimizer,
         checkpoint=checkpoint,
     )
-    log["test"] = evaluate(net, data.test) | {"images": len(data.test)}
-    if run in names.get("KEEP", ()) and seed == 0:
-        half = {
-            name: values.half() if values.is_floating_point() else values
-            for name, values in net.cpu().state_dict().items()
-        }
-        with complete_file(log_file.with_suffix(".pt")) as file:
-            torch.save(half, file)
-    with complete_file(log_file) as file:
-        file.write_text(json.dumps(log, indent=1) + "\n")
-    return log
+    log["data"]["name"] = data_name
+    measured = training.evaluate(net, whole.test)
+    log["test"] = measured | {"images": len(whole.test)}
+    return net, log
+
+
+def keep(net: torch.nn.Module, path: Path) -> None:
+    """Write the weights in half precision."""
+    half = {
+        name: values.half() if values.is_floating_point() else values
+        for name, values in net.cpu().state_dict().items()
+    }
+    with training.complete_file(path) as file:
+        torch.save(half, file)
+
+
+# Experiments
+
+
+def perform(name: str, experiment: Callable[[int], dict], seed: int) -> dict:
+    """Let an experiment run; return its log, without data and compute."""
+    device = torch.device(training.default_device())
+    start = time.perf_counter()
+    torch.manual_seed(seed)
+    returned = experiment(seed)
+    seconds = time.perf_counter() - start
+    try:
+        text = json.dumps(returned, default=methodcaller("tolist"))
+        numbers = json.loads(text)
+        found = what_is_no_number(numbers, "numbers")
+        if not (isinstance(numbers, dict) and numbers):
+            found = ["that is something else"]
+    except (AttributeError, TypeError, ValueError) as error:
+        found = [str(error)]
+    if found:
+        raise ValueError(
+            f"the experiment {name!r} must return a dict of finite numbers, "
+            f"but {'; '.join(found)}: {returned!r}"
+        )
+    return {
+        "name": name,
+        "command": training.command(),
+        "date": datetime.date.today().isoformat(),
+        "scale": current_scale(),
+        "seed": seed,
+        "precision": str(training.fast_precision(device)).partition(".")[2],
+        "hardware": training.hardware(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+        },
+        "seconds": round(seconds, 3),
+        "numbers": numbers,
+    }
+
+
+def what_is_no_number(value, where: str) -> list[str]:
+    """Name what is not a finite number in dicts, lists and numbers."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        return [
+            sentence
+            for key, part in pairs
+            for sentence in what_is_no_number(part, f"{where}[{key!r}]")
+        ]
+    if isinstance(value, int | float) and math.isfinite(value):
+        return []
+    return [f"{where} is {value!r}"]
+
+
+def digest(log: dict) -> str:
+    """The sha256 of a log, by which a change is seen."""
+    rest = {key: value for key, value in log.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapter", help="for example 06_resnet")
-    parser.add_argument("run", help="a name in the chapter's RUNS")
+    parser.add_argument("name", help="in the chapter's RUNS or EXPERIMENTS")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16", "float16"],
+        help="unless given, the fastest of this machine",
+    )
     options = parser.parse_args()
-    # A recorded run is a full one, whatever machine it is on.
+    # What is recorded is full size, whatever machine it is on.
     os.environ["BOOK_SCALE"] = "full"
-    log = record(options.chapter, options.run, options.seed)
+    precision = options.precision and getattr(torch, options.precision)
+    log = record(
+        options.chapter, options.name, options.seed, precision=precision
+    )
+    if "test" in log:
+        print(f"test accuracy {log['test']['accuracy']:.2%}")
+    else:
+        print(json.dumps(log["numbers"], indent=1))
     print(
-        f"{log['name']}, seed {log['seed']}: test accuracy "
-        f"{log['test']['accuracy']:.2%}, {log['pflops']:.3f} PFLOPs, "
+        f"{log['name']}, seed {log['seed']}: {log['pflops']:.3f} PFLOPs, "
         f"{log['seconds']:.0f} s"
     )
 
