@@ -1,12 +1,16 @@
 """Promises of the project's own files: pins, addresses, the cover."""
 
+import os
 import re
+import subprocess
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tools.times import EMULATION
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
@@ -168,3 +172,22 @@ def test_what_make_test_leaves_out_is_named():
     assert named == long | {
         "every chapter once more as on a processor without AVX-512"
     }
+
+
+@pytest.mark.parametrize("switch", [[], ["AVX2=1"]])
+def test_the_switch_of_make_sets_what_the_times_look_for(tmp_path, switch):
+    recipe = tmp_path / "show.mk"
+    recipe.write_text("show:\n\t@env\n", "utf-8")
+    # The make that runs these tests may have been given the switch itself.
+    inherited = {*EMULATION, "AVX2", "MAKEFLAGS", "MAKELEVEL"}
+    done = subprocess.run(
+        ["make", "-f", "Makefile", "-f", str(recipe), "show", *switch],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k not in inherited},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.partition("=")[::2] for line in done.stdout.splitlines()]
+    seen = {name: value for name, value in lines if name in EMULATION}
+    assert seen == (EMULATION if switch else {})
