@@ -23,7 +23,7 @@ help:
 	@echo "make serve     show the built book on http://127.0.0.1:8000"
 	@echo "make execute   run the chapters and store their outputs;"
 	@echo "               one of them: make execute CHAPTER=02_alexnet"
-	@echo "make record    train one of a chapter's full runs, log it in results/;"
+	@echo "make record    log one of a chapter's full runs or experiments;"
 	@echo "               CHAPTER=06_resnet RUN=resnet-20 SEED=0"
 	@echo "make setup     only make the environment .venv"
 	@echo "make clean     delete what was built, keep .venv"
@@ -79,7 +79,8 @@ execute: .venv/ready
 	$(BIN)/python tools/execute.py $(CHAPTERS)
 
 record: .venv/ready
-	$(BIN)/python tools/record.py $(CHAPTER) $(RUN) --seed $(or $(SEED),0)
+	$(BIN)/python tools/record.py $(CHAPTER) $(RUN) --seed $(or $(SEED),0) \
+		$(if $(PRECISION),--precision $(PRECISION))
 
 serve:
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }
