@@ -5,6 +5,8 @@ import matplotlib
 matplotlib.use("Agg")
 
 import io
+import math
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -147,3 +149,62 @@ def test_figures_are_legible_small_and_white(figures):
         assert image.width <= 1200 and len(png) < 150_000
         for text in figure.findobj(plt.Text):
             assert not text.get_text() or text.get_fontsize() >= 9
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        torch.randint(256, (2, 3, 8, 8)),
+        torch.randint(256, (2, 8, 8), dtype=torch.int32),
+        torch.rand(2, 8, 8).bfloat16(),
+        torch.rand(2, 1, 8, 8).half(),
+        torch.rand(2, 3, 8, 8).double(),
+        torch.rand(2, 8, 8) > 0.5,
+    ],
+    ids=lambda images: str(images.dtype),
+)
+def test_any_kind_of_number_is_drawn_as_it_is(figures, images):
+    show_images(images)
+    drawn = torch.tensor(np.stack(pictures(figures[0][0]))).double()
+    given = images.double()
+    if images.dim() == 4:
+        given = given.permute(0, 2, 3, 1).squeeze(-1)
+    assert torch.allclose(drawn, given)
+    low, high = figures[0][0].axes[0].images[0].get_clim()
+    assert (low, high) == (0, 1 if given.max() <= 1 else 255)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.rand(2, 8, 8) * 255, "from 0 to 1: try images.byte()"),
+        (torch.full((1, 4, 4), 300), "int64 from 300 to 300"),
+        (torch.full((1, 4, 4), -1), "from -1 to -1"),
+        (torch.full((1, 4, 4), math.nan), "from nan to nan"),
+        (torch.full((1, 4, 4), math.inf), "from inf to inf"),
+    ],
+)
+def test_numbers_that_would_draw_white_are_refused(images, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        show_images(images)
+
+
+def test_words_stay_legible_in_a_dark_style(figures):
+    logs = {"epochs": [dict.fromkeys(KEYS, 0.5) | {"epoch": 1}], "name": "a"}
+    with plt.style.context("dark_background"):
+        plot_history(logs)
+        show_images(torch.rand(1, 8, 8), titles=["a"])
+    for figure, _ in figures:
+        assert figure.get_facecolor() == (1, 1, 1, 1)
+        for axis in figure.axes:
+            for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
+                assert text.get_color() == "black"
+            for label in axis.get_xticklabels():
+                assert label.get_color() == "black"
+
+
+KEYS = [
+    f"{part}_{key}"
+    for part in ("train", "validation")
+    for key in ("loss", "accuracy")
+]

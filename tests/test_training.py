@@ -1,8 +1,10 @@
 """Training: what fit learns, logs, resumes and refuses."""
 
+import itertools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from torch import nn
 from utils import training
 from utils.data import Data, Split
 from utils.training import (
+    Progress,
     Recipe,
     evaluate,
     fit,
@@ -27,6 +30,7 @@ from utils.training import (
     sgd,
     training_pflops,
 )
+from utils.trial import layouts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -142,14 +146,20 @@ INTERRUPTED = """
 LONG = Recipe(epochs=5, learning_rate=0.05, batch_size=64, flip=True)
 
 
+def epochs_in(path) -> int:
+    """Epochs of a checkpoint; 0 before the first."""
+    if not path.exists():
+        return 0
+    return len(torch.load(path, weights_only=True)["result"]["epochs"])
+
+
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path, capsys):
     path = tmp_path / "run.pt"
     program = textwrap.dedent(INTERRUPTED).format(
         tests=str(ROOT / "tests"), root=str(ROOT), path=str(path)
     )
     process = subprocess.Popen([sys.executable, "-c", program])
-    deadline = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < deadline:
+    while process.poll() is None and epochs_in(path) < 1:
         time.sleep(0.05)
     time.sleep(0.3)  # in the middle of the second epoch's evaluation
     process.send_signal(signal.SIGKILL)
@@ -435,3 +445,325 @@ def test_precision_follows_the_processor(monkeypatch, able, expected):
 def test_precision_follows_the_gpu(monkeypatch, built_in, expected):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: built_in)
     assert training.fast_precision(torch.device("cuda")) == expected
+
+
+def test_bfloat16_is_not_chosen_where_it_is_switched_off(monkeypatch):
+    able = {"avx512_bf16": True}
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: able, raising=False
+    )
+    for used, expected in (
+        ("AVX512", torch.bfloat16),
+        ("AVX2", torch.float32),
+    ):
+        monkeypatch.setattr(
+            torch.backends.cpu, "get_cpu_capability", lambda used=used: used
+        )
+        assert training.fast_precision(torch.device("cpu")) == expected
+
+
+# What is tried before the first step
+
+
+class Tail(nn.Module):
+    """A convolution and whatever comes behind it."""
+
+    def __init__(self, tail, features=256):
+        super().__init__()
+        self.conv, self.tail = nn.Conv2d(1, 4, 3, padding=1), tail
+        self.linear = nn.Linear(features, 2)
+
+    def forward(self, x):
+        return self.linear(self.tail(self.conv(x)))
+
+
+class Heads(nn.Module):
+    """Answers in training as torchvision's GoogLeNet does: not with logits."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.linear, self.answer = nn.Linear(64, 2), answer
+
+    def forward(self, x):
+        logits = self.linear(x.flatten(1))
+        return self.answer(logits) if self.training else logits
+
+
+class Call(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        lambda x: x.view(len(x), -1),
+        lambda x: x.view(-1, 256),
+        lambda x: x.view(len(x), 4, 64).transpose(1, 2).flatten(1),
+        lambda x: x.view(len(x), 2, 128).relu().view(len(x), 256),
+        lambda x: x.view(x.shape[0] * 4, 64).view(-1, 256),
+        lambda x: x.tanh().view(x.size(0), -1),
+    ],
+)
+def test_a_network_that_needs_contiguous_tensors_is_trained(tail):
+    torch.manual_seed(0)
+    net = Tail(Call(tail))
+    log = fit(net, toy_data(), RECIPE)
+    assert log["epochs"][-1]["validation_accuracy"] > 0.9
+    net(torch.zeros(2, 1, 8, 8))  # usable afterwards
+
+
+def norm_of_one(kind, *arguments):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), kind(*arguments),
+                         nn.Linear(8, 2))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("net", "size", "message"),
+    [
+        (norm_of_one(nn.BatchNorm1d, 8), 65, r"2 \(BatchNorm1d\).*1 × 1 × 8 "
+         "× 8.*another batch_size"),
+        (nn.Sequential(nn.Conv2d(1, 8, 8), nn.BatchNorm2d(8), nn.Flatten(),
+                       nn.Linear(8, 2)), 129, r"1 \(BatchNorm2d\)"),
+        (Heads(lambda x: (x, x)), 64, "output is a tuple.*aux_logits=False"),
+        (Heads(lambda x: [x]), 64, "output is a list, not one tensor"),
+        (Heads(lambda x: {"logits": x}), 64, "output is a dict"),
+        (Heads(lambda x: x[:, None]), 64, r"shape \(64, 1, 2\) instead of"),
+        (Heads(lambda x: x.sum()), 64, r"shape \(\) instead of \(64, classes"),
+        (Heads(lambda x: x[:-1]), 64, r"shape \(63, 2\)"),
+        (Heads(lambda x: x.detach()), 64, r"net \(Heads\).*not require grad"),
+        (Tail(Heads(lambda x: x @ x.flatten(1)), 2), 64, r"tail"),
+    ],
+)  # fmt: skip
+def test_what_fails_only_in_training_is_named_first(net, size, message):
+    net.eval()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with pytest.raises(ValueError, match=message):
+        fit(net, toy_data(size), RECIPE)
+    assert torch.equal(torch.rand(3), expected)
+    assert not any(module.training for module in net.modules())
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_an_empty_part_is_named(part):
+    data = toy_data()
+    split = getattr(data, part)
+    empty = replace(split, images=split.images[:0], labels=split.labels[:0])
+    with pytest.raises(ValueError, match=f"data.{part} has no images"):
+        fit(toy_net(), replace(data, **{part: empty}), RECIPE)
+
+
+@pytest.mark.parametrize("option", ["log", "checkpoint"])
+@pytest.mark.parametrize("place", ["file/below.json", ".", "file/a/b.json"])
+def test_what_cannot_be_written_is_noticed_first(tmp_path, option, place):
+    (tmp_path / "file").touch()
+    net = toy_net()
+    before = net[0].weight.clone()
+    with pytest.raises(OSError, match="cannot be written.*folder of your own"):
+        fit(net, toy_data(), RECIPE, **{option: tmp_path / place})
+    assert torch.equal(net[0].weight, before)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "message"),
+    [
+        (1, "from 1 to 2.*count labels from 0: labels - 1"),
+        (5, "from 5 to 6.*labels - 5"),
+        (-1, "from -1 to 0.*stand for no class"),
+    ],
+)
+def test_labels_out_of_range_get_the_way_out(shift, message):
+    data = toy_data()
+    moved = replace(data.train, labels=data.train.labels + shift)
+    with pytest.raises(ValueError, match=message):
+        fit(toy_net(), replace(data, train=moved), RECIPE)
+
+
+# Modes, interruptions, memory
+
+
+def frozen_net():
+    net = toy_net()
+    net.train()
+    net[1].eval()
+    return net
+
+
+@pytest.mark.parametrize("use", [predict, evaluate])
+def test_frozen_batch_norm_stays_frozen(use):
+    net = frozen_net()
+    use(net, toy_data().test)
+    assert [m.training for m in net] == [True, False, *[True] * 4]
+    fit(net, toy_data(), RECIPE)
+    assert [m.training for m in net] == [True, False, *[True] * 4]
+    assert net[1].num_batches_tracked == 0
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("use", [predict, evaluate])
+def test_an_error_leaves_the_mode_as_it_was(use, raised):
+    net = frozen_net()
+
+    def interrupt(*_):
+        raise raised
+
+    net[5].register_forward_hook(interrupt)
+    with pytest.raises(raised):
+        use(net, toy_data().test)
+    assert [m.training for m in net] == [True, False, *[True] * 4]
+
+
+@pytest.mark.parametrize("at", [1, 7, 8, 9, 15])
+def test_ctrl_c_and_the_same_cell_again_end_as_promised(
+    tmp_path, monkeypatch, at
+):
+    whole, net = toy_net(), toy_net()
+    fit(whole, toy_data(), RECIPE)
+    cell = {"checkpoint": tmp_path / "run.pt"}
+    step, steps = torch.optim.SGD.step, []
+
+    def interrupted(self, *arguments):
+        steps.append(1)
+        if len(steps) == at:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.SGD, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(net, toy_data(), RECIPE, **cell)
+    fit(net, toy_data(), RECIPE, **cell)  # the same network, half trained
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, net.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"betas": (0.8, 0.999)},
+        {"weight_decay": 0.1},
+        {"eps": 1e-6},
+        {"lr": 2e-3},
+        {"amsgrad": True},
+    ],
+)
+def test_another_setting_of_the_optimiser_is_another_run(tmp_path, settings):
+    path = tmp_path / "run.pt"
+
+    def adam(**options):
+        options = {"lr": 1e-3} | options
+        return lambda net, _: torch.optim.Adam(net.parameters(), **options)
+
+    log = fit(
+        toy_net(), toy_data(), RECIPE, make_optimizer=adam(), checkpoint=path
+    )
+    assert log["optimizer_settings"][0]["lr"] == 1e-3
+    changed = adam(**settings)
+    with pytest.raises(ValueError, match="its optimizer_settings is"):
+        fit(
+            toy_net(),
+            toy_data(),
+            RECIPE,
+            make_optimizer=changed,
+            checkpoint=path,
+        )
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    path = tmp_path / "run.pt"
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2, bias=False))
+    fit(net, toy_data(), RECIPE, checkpoint=path)
+    other = nn.Sequential(net)  # as many weights, under other names
+    with pytest.raises(ValueError, match="belongs to another network"):
+        fit(other, toy_data(), RECIPE, checkpoint=path)
+
+
+def test_memory_is_bounded_by_the_minibatch():
+    met = []
+    net = toy_net()
+
+    def meet(_, arguments):
+        if arguments[0].device.type == "cpu":
+            met.append(len(arguments[0]))
+
+    net[0].register_forward_pre_hook(meet)
+    fit(net, toy_data(), replace(RECIPE, batch_size=16))
+    assert max(met) == 16
+    met.clear()
+    predict(net, toy_data().test, batch_size=30)
+    assert met == [30, 30, 30, 10]
+
+
+def test_a_last_step_that_diverges_is_said_and_not_logged(
+    tmp_path, monkeypatch
+):
+    """Its loss is finite; only the weights after it are not."""
+    step, steps = torch.optim.SGD.step, []
+
+    def diverging(self, *arguments):
+        step(self, *arguments)
+        steps.append(1)
+        if len(steps) == 16:
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].mul_(math.inf)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", diverging)
+    with pytest.raises(FloatingPointError, match="after epoch 2 is nan"):
+        fit(toy_net(), toy_data(), RECIPE, log=tmp_path / "log.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Progress
+
+
+def test_a_long_run_says_so_after_its_first_steps(monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(training, "FIRST_STEPS", 0)
+    clock = itertools.count(step=10).__next__
+    bar = Progress(total=30, desc="ResNet, epoch 1 of 2")
+    monkeypatch.setattr(bar, "_time", clock)
+    bar.start_t = 0
+    for _ in range(3):
+        bar.update(3)
+    bar.close()
+    (line,) = re.findall(r"ResNet: about (\d+) minutes? here",
+                         capsys.readouterr().err)  # fmt: skip
+    assert int(line) >= 2
+
+
+def test_a_short_run_says_nothing(monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(training, "FIRST_STEPS", 0)
+    fit(toy_net(), toy_data(), RECIPE)
+    assert "here" not in capsys.readouterr().err
+
+
+def test_the_bar_counts_the_whole_run_by_its_work(monkeypatch):
+    shares = []
+
+    class Watched(Progress):
+        def update(self, n=1):
+            shares.append(n / self.total)
+            return super().update(n)
+
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(training, "Progress", Watched)
+    fit(Sides(), toy_data(), SMALL)
+    assert sum(shares) == pytest.approx(1)
+    # 16 places against 36, and the linear layer's eight.
+    assert shares[0] / shares[-1] == pytest.approx(584 / 1304)
+
+
+def test_devices_without_the_fast_layout_are_spared_it():
+    assert layouts(torch.device("mps")) == (torch.contiguous_format,)
+    assert layouts(torch.device("cpu"))[0] == torch.channels_last

@@ -26,6 +26,9 @@ FIGURES = Path(__file__).parent / "figures"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vX"
 
+# Black on white, also for a reader who has set a dark style.
+on_white = plt.style.context("default")
+
 # Starting points of the shape stepper: label, note, side of the input and
 # the settings that differ from the table's, by layer.
 ALEXNET_PRESETS = (
@@ -44,15 +47,16 @@ def show_images(
     """Show a minibatch of images as a grid.
 
     Args:
-        images: uint8 from 0 to 255 or float from 0 to 1 (clipped), of shape
-            (N, H, W), (N, 1, H, W) or (N, 3, H, W).
+        images: whole numbers from 0 to 255, or floats from 0 to 1, beyond
+            which they are clipped, of shape (N, H, W), (N, 1, H, W) or
+            (N, 3, H, W).
         titles: N short strings, one above each image.
         columns: images a row.
         scale: side of one image, in inches.
 
     Raises:
-        ValueError: the shape is none of these, or the number of titles is
-            not N.
+        ValueError: the shape is none of these, the values lie elsewhere, or
+            the number of titles is not N.
     """
     images = torch.as_tensor(images).detach().cpu()
     if images.dim() == 3:
@@ -66,8 +70,19 @@ def show_images(
         raise ValueError(
             f"{len(titles)} titles for {len(images)} images; give one each"
         )
-    if images.is_floating_point():
+    if images.dtype == torch.bool or images.is_floating_point():
+        images = images.float()
+    low, high = images.min().item(), images.max().item()
+    if not images.is_floating_point() and 0 <= low and high <= 255:
+        images = images.byte()
+    elif images.is_floating_point() and high < 16:  # 4 in normalised images
         images = images.clamp(0, 1)
+    else:
+        raise ValueError(
+            f"images are {images.dtype} from {low:g} to {high:g}; wanted "
+            "whole numbers from 0 to 255 or floats from 0 to 1: try "
+            "images.byte(), or images / 255"
+        )
     _grid(images, titles, columns, scale)
 
 
@@ -126,6 +141,7 @@ def show_feature_maps(
     _grid(maps, None, columns, 1.2)
 
 
+@on_white
 def _grid(images, titles, columns, scale) -> None:
     """Draw (N, C, H, W) images, grey ones from black to white."""
     columns = min(columns, len(images))
@@ -149,6 +165,7 @@ def _grid(images, titles, columns, scale) -> None:
     plt.show()
 
 
+@on_white
 def plot_history(*logs: dict, labels: Sequence[str] | None = None) -> None:
     """Plot loss and accuracy over the epochs of one or more trainings.
 

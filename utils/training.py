@@ -173,7 +173,7 @@ def fit(
     bar = Progress(
         total=sum(work),
         initial=sum(work[: len(result["epochs"])]),
-        bar_format="{desc}: {percentage:3.0f} %|{bar}| {elapsed}<{remaining}",
+        bar_format="{desc}{percentage:3.0f} %|{bar}| {elapsed}<{remaining}",
         leave=False,
     )
     for epoch in range(len(result["epochs"]), recipe.epochs):
