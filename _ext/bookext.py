@@ -34,6 +34,17 @@ def set_repository(app: Sphinx, config: Config) -> None:
         "repo": url + "/{{path}}",
         "colab": f"{colab}/blob/{branch}/" + "{{path}}",
     }
+    config.myst_heading_slug_func = "bookext.jupyter_slug"
+
+
+def jupyter_slug(heading: str) -> str:
+    """Return the name by which a link finds a heading: the text, hyphenated.
+
+    JupyterLab, nbviewer and nbconvert know headings by this name, so a link
+    such as `#The-run` works in them, too. A page's own ids are shorter; MyST
+    leads a link from one to the other.
+    """
+    return heading.replace(" ", "-")
 
 
 def check_alt_texts(app: Sphinx, doctree: nodes.document) -> None:

@@ -23,7 +23,7 @@ That is the ceiling, not the floor.
 """
 SOLUTION = {
     "cellView": "form",
-    "jupyter": {"source_hidden": True},
+    "jupyter": {"outputs_hidden": True, "source_hidden": True},
     "tags": ["hide-cell", "solution"],
 }
 FACT = {"tags": ["nbval-check-output"]}
@@ -48,7 +48,7 @@ def good_chapter():
             "# AlexNet\n\nThe error fell to 15.3 % in "
             "[the paper](https://example.org)."
         ),
-        code(rules.SETUP_CELL, {"cellView": "form", "tags": ["remove-cell"]}),
+        code(rules.SETUP_CELL, rules.SETUP_METADATA),
         *[code(f"print({n})", FACT, text=f"{n}\n") for n in range(10)],
         code("plt.show()", ALT, data=PNG),
         v4.new_markdown_cell(f"## Exercises\n\n{exercises}"),
@@ -145,6 +145,7 @@ def test_bad_source_is_found(cell, source, answer):
 
 METADATA = [
     (SETUP, {}, "(set-up) needs the metadata"),
+    (SETUP, {**rules.SETUP_METADATA, "jupyter": {}}, "needs the metadata"),
     (FIRST_FACT, {}, "9 cells are tagged"),
     (FIRST_FACT, {"tags": ["nbval-skip"]}, "do not hide a cell"),
     (FIRST_FACT, {"tags": ["raises-exception"]}, "raised nothing"),
@@ -156,6 +157,11 @@ METADATA = [
     (FIGURE, {}, "mystnb.image.alt"),
     (FIGURE, {"mystnb": {"image": {"alt": "a chart"}}}, "20 characters"),
     (SOLVED, {"tags": ["solution"]}, "a solution begins with"),
+    (
+        SOLVED,
+        {**SOLUTION, "jupyter": {"source_hidden": True}},
+        "jupyter {'outputs_hidden': True",
+    ),
 ]
 
 
@@ -211,13 +217,29 @@ def test_bad_notebook_is_found():
     notebook = good_chapter()
     notebook.cells[3].execution_count = None
     notebook.metadata.kernelspec = {"name": "conda-env"}
-    notebook.metadata.language_info = {"name": "python", "version": "3.11"}
+    notebook.metadata.language_info = {"name": "R"}
     stamp(notebook, scale="smoke")
     found = "\n".join(rules.problems(notebook))
     assert "execution count None" in found
-    assert "kernelspec" in found
-    assert "language_info" in found
+    assert "kernelspec.name is 'conda-env', not 'python3'" in found
+    assert "language_info.name is 'R', not 'python'" in found
+    assert found.count("`git checkout chapters`") == 2
     assert "executed at scale 'smoke'" in found
+
+
+def test_a_chapter_may_be_looked_at_in_jupyterlab():
+    """What JupyterLab 4.6 writes when it opens and saves a notebook."""
+    notebook = good_chapter()
+    notebook.metadata.kernelspec.display_name = "Python 3 (ipykernel)"
+    notebook.metadata.language_info |= {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "nbconvert_exporter": "python",
+        "version": "3.13.5",
+    }
+    notebook.cells[SOLVED].metadata["collapsed"] = True
+    assert rules.problems(notebook) == []
 
 
 @pytest.mark.parametrize(
@@ -251,8 +273,9 @@ def test_stamp_ignores_prose_and_setup():
 def test_file_rules(tmp_path):
     notebook = good_chapter()
     notebook.cells[TITLE].source = (
-        "# AlexNet\n\n[a](02_net.ipynb#sources) [b](#quiz) "
-        "[c](https://example.org) $$x \\tag{2.1}$$"
+        "# AlexNet\n\n[a](02_net.ipynb#Sources) [b](#The-run,-once?) "
+        "[c](https://example.org) $$x \\tag{2.1}$$\n\n"
+        "## The `run`, once?\n\n## Why 3 × 3?"
     )
     path = tmp_path / "02_net.ipynb"
     nbformat.write(notebook, path)
@@ -260,13 +283,15 @@ def test_file_rules(tmp_path):
 
     notebook.cells[TITLE].source = (
         "# AlexNet\n\n[a](03_vgg.ipynb) [b](02_net.ipynb#nowhere) "
-        "$$x \\tag{1.1}$$"
+        "[c](#quiz) [d](#Why-3-×-3?) $$x \\tag{1.1}$$"
     )
     notebook.cells[LAST].source += "x" * rules.FILE_SIZE
     nbformat.write(notebook, path)
     problems = "\n".join(p for rule in rules.FILE_RULES for p in rule(path))
     assert "03_vgg.ipynb leads to no file" in problems
     assert "02_net.ipynb#nowhere leads to no heading" in problems
+    assert "#quiz leads to no heading; write it as #The-run" in problems
+    assert "#Why-3-×-3? leads nowhere in JupyterLab" in problems
     assert "in chapter 2" in problems
     assert "920,000 are allowed" in problems
 

@@ -1,15 +1,19 @@
 """The set-up cell: silent in a checkout, fetches the book anywhere else.
 
-"Anywhere else" is an empty folder holding the notebook alone, a fresh
-environment without d2l, and a local git repository as the remote. d2l really
-comes from the package index, so these tests need the network.
+"Anywhere else" is a folder that holds the notebook alone. The remote is a
+local git repository with a zip beside it, as GitHub has one. One test fetches
+d2l, really, from the package index, so it needs the network; the others run
+the cell as a script, with a torch and a d2l that import at once.
 """
 
+import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
+import threading
 import venv
 from pathlib import Path
 
@@ -18,10 +22,13 @@ import pytest
 from nbformat import v4
 
 ROOT = Path(__file__).resolve().parent.parent
-CELL = ROOT / "tools/setup_cell.py"
+CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8")
+MARK = "utils/samples/cifar10.tar.xz"
 PROBE = """import torch, numpy, utils.scale
 from d2l import torch as d2l
 print(utils.scale.__file__, numpy.__version__, d2l.__file__)"""
+NO_GPU = "class cuda:\n    is_available = staticmethod(lambda: False)"
+SHOW = "import utils.scale; print(utils.scale.__file__)"
 
 
 def git(*arguments, folder):
@@ -31,21 +38,121 @@ def git(*arguments, folder):
     )
 
 
+class Remote:
+    """A bare repository of the book's helpers, and a zip of it."""
+
+    def __init__(self, folder: Path):
+        self.work = folder / "work"
+        self.bare = folder / "book.git"
+        self.zip = folder / "book/archive/HEAD.zip"
+        self.url = self.bare.as_uri()
+        shutil.copytree(
+            ROOT / "utils",
+            self.work / "utils",
+            ignore=shutil.ignore_patterns("__pycache__", "samples", "figures"),
+        )
+        (self.work / MARK).parent.mkdir()
+        (self.work / MARK).touch()
+        self.zip.parent.mkdir(parents=True)
+        git("init", "-q", "-b", "main", folder=self.work)
+        git("init", "-q", "-b", "main", "--bare", self.bare, folder=folder)
+        self.publish("The book")
+
+    def publish(self, message: str):
+        """Commit the working tree, push it and pack it."""
+        git("add", ".", folder=self.work)
+        git("commit", "-q", "-m", message, folder=self.work)
+        git("push", "-q", self.bare, "main", folder=self.work)
+        archive = ["archive", "--prefix=book-main/", "-o", self.zip, "HEAD"]
+        git(*archive, folder=self.work)
+
+    def add(self, name: str):
+        """Publish one more module of utils."""
+        (self.work / "utils" / f"{name}.py").touch()
+        self.publish(f"Add {name}")
+
+
+@pytest.fixture
+def remote(tmp_path) -> Remote:
+    folder = tmp_path / "remote"
+    folder.mkdir()
+    return Remote(folder)
+
+
+@pytest.fixture
+def reader(tmp_path) -> Path:
+    """Make the folder in which a reader has put a notebook."""
+    folder = tmp_path / "a reader's Übungen"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture(scope="module")
-def remote(tmp_path_factory) -> str:
-    """Commit this checkout's helpers to a bare repository; return its URL."""
-    folder = tmp_path_factory.mktemp("remote")
-    work = folder / "work"
-    shutil.copytree(
-        ROOT / "utils",
-        work / "utils",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    git("init", "--quiet", "--initial-branch=main", folder=work)
-    git("add", ".", folder=work)
-    git("commit", "--quiet", "--message=The book", folder=work)
-    git("clone", "--quiet", "--bare", "work", "book.git", folder=folder)
-    return (folder / "book.git").as_uri()
+def quick(tmp_path_factory) -> Path:
+    """Make a folder of packages that import at once."""
+    folder = tmp_path_factory.mktemp("quick")
+    (folder / "torch.py").write_text(NO_GPU, "utf-8")
+    (folder / "d2l").mkdir()
+    (folder / "d2l/__init__.py").touch()
+    return folder
+
+
+def environment(home: Path, url: str) -> dict[str, str]:
+    """Return the variables of a new user, who sees no GPU."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "BOOK_", "VIRTUAL_ENV", "COV_"))
+    }
+    # Where packages come from is the machine's setting, not the user's.
+    config = Path.home() / ".config/pip/pip.conf"
+    if config.exists():
+        kept.setdefault("PIP_CONFIG_FILE", str(config))
+    return kept | {
+        "HOME": str(home),
+        "BOOK_REPO_URL": url,
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+@pytest.fixture
+def run(tmp_path, reader, remote, quick):
+    """Run the cell as a script in the reader's folder."""
+
+    def run(before="", after="", *, folder=reader, wrapper=(), **variables):
+        env = environment(tmp_path, remote.url)
+        env |= {"PYTHONPATH": str(quick)} | variables
+        return subprocess.run(
+            [*wrapper, sys.executable, "-c", f"{before}\n{CELL}\n{after}"],
+            cwd=folder,
+            env=env,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture
+def without_git(tmp_path) -> str:
+    """Return a PATH on which there is no git."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    return str(folder)
+
+
+def says(done, *words):
+    """Check that the cell failed with these words; return all of them."""
+    assert done.returncode == 1, done.stdout
+    last = done.stderr.partition("Error: ")[2]
+    assert [word for word in words if word not in last] == [], done.stderr
+    return last
+
+
+# The whole way, with the real torch and the real d2l
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +174,6 @@ def python(tmp_path_factory) -> Path:
     return folder / "env/bin/python"
 
 
-def environment(home: Path, url: str) -> dict[str, str]:
-    """Return the variables of a new user, who sees no GPU."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "BOOK_", "VIRTUAL_ENV", "COV_"))
-    }
-    # Where packages come from is the machine's setting, not the user's.
-    config = Path.home() / ".config/pip/pip.conf"
-    if config.exists():
-        kept.setdefault("PIP_CONFIG_FILE", str(config))
-    return kept | {
-        "HOME": str(home),
-        "BOOK_REPO_URL": url,
-        "CUDA_VISIBLE_DEVICES": "",
-        "OMP_NUM_THREADS": "1",
-    }
-
-
 def execute(python: Path, notebook: Path, env: dict[str, str]) -> list[str]:
     """Execute a notebook as a reader would; return what each cell printed."""
     runner = "from nbclient.cli import main; main()"
@@ -96,80 +184,297 @@ def execute(python: Path, notebook: Path, env: dict[str, str]) -> list[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=400,
     )
     assert run.returncode == 0, run.stderr
     cells = nbformat.read(notebook, as_version=4).cells
     return ["".join(o.text for o in cell.outputs) for cell in cells]
 
 
-def run_cell(folder: Path, env: dict[str, str], before: str = ""):
-    """Run the set-up cell as a script, after `before`, in this environment."""
-    source = f"{before}\n{CELL.read_text('utf-8')}\nprint(sys.path[0])"
-    return subprocess.run(
-        [sys.executable, "-c", source],
-        cwd=folder,
-        env=env,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def test_notebook_alone_in_an_empty_folder(tmp_path, remote, python):
-    notebook = tmp_path / "reader" / "02_net.ipynb"
-    notebook.parent.mkdir()
-    sources = CELL.read_text("utf-8"), PROBE
-    cells = [v4.new_code_cell(source) for source in sources]
+def test_notebook_alone_in_a_folder(tmp_path, reader, remote, python):
+    notebook = reader / "02_net.ipynb"
+    cells = [v4.new_code_cell(source) for source in (CELL, PROBE)]
     nbformat.write(v4.new_notebook(cells=cells), notebook)
-    env = environment(tmp_path, remote)
+    env = environment(tmp_path, remote.url) | {"PIP_USER": "1"}
+    installed = sorted(python.parents[1].rglob("*.py"))
 
     setup, probe = execute(python, notebook, env)
     assert setup == "Set-up: fetched the book and d2l; CPU.\n"
-    scale, numpy, d2l = probe.split()
-    assert Path(scale) == notebook.parent / "book/utils/scale.py"
+    scale, rest = probe.split(".py ", 1)
+    assert Path(scale) == reader / "book/utils/scale"
+    numpy, d2l = rest.split(" ", 1)
     assert int(numpy.split(".")[0]) >= 2
-    assert Path(d2l).is_relative_to(python.parent.parent)
+    assert Path(d2l.strip()) == reader / "book/d2l/torch.py"
+    assert sorted(python.parents[1].rglob("*.py")) == installed
 
     again, probe_again = execute(python, notebook, env)
     assert again == "Set-up: fetched nothing; CPU.\n"
     assert probe_again == probe
-    assert {p.name for p in notebook.parent.iterdir()} == {
-        "02_net.ipynb",
-        "book",
-    }
+    assert sorted(p.name for p in reader.iterdir()) == ["02_net.ipynb", "book"]
 
 
-def test_silent_in_a_checkout():
-    env = environment(ROOT, "file:///there/is/no/such/repository")
-    run = run_cell(ROOT / "chapters", env)
-    assert run.stdout == f"{ROOT}\n", run.stderr
-    assert run.stderr == ""
-
-
-def test_colab_without_gpu_is_told_the_menu(tmp_path, remote):
-    before = "import sys; sys.modules['google.colab'] = sys"
-    run = run_cell(tmp_path, environment(tmp_path, remote), before)
-    assert "Set-up: fetched the book; CPU." in run.stdout, run.stderr
-    assert "Runtime → Change runtime type → T4 GPU" in run.stdout
-
-
-def test_failing_clone_says_what_to_do(tmp_path):
+def test_silent_in_a_checkout(run):
     url = "file:///there/is/no/such/repository"
-    run = run_cell(tmp_path, environment(tmp_path, url))
-    assert run.returncode == 1
-    assert "Could not fetch the book" in run.stderr
-    assert "/there/is/no/such/repository" in run.stderr
-    assert "run this cell again" in run.stderr
-    assert not (tmp_path / "book").exists()
+    for folder in (ROOT / "chapters", ROOT):
+        done = run("", SHOW, folder=folder, BOOK_REPO_URL=url)
+        assert done.stdout == f"{ROOT / 'utils/scale.py'}\n", done.stderr
+        assert done.stderr == ""
 
 
-def test_replaced_numpy_is_noticed(tmp_path, remote):
-    before = (
-        "import importlib.metadata as m, itertools\n"
-        "counter = itertools.count()\n"
-        "m.version = lambda name: str(next(counter))"
+def test_colab_without_gpu_is_told_the_menu(run):
+    done = run("import sys; sys.modules['google.colab'] = sys")
+    assert "Set-up: fetched the book; CPU." in done.stdout, done.stderr
+    assert "Runtime → Change runtime type → T4 GPU" in done.stdout
+
+
+# What may be missing
+
+
+def test_without_torch(run):
+    bare = "import sys; sys.path = [p for p in sys.path if '-pack' not in p]"
+    words = "No module named 'torch'", "kernel of .venv", "%pip install torch"
+    says(run(bare, PYTHONPATH=""), *words)
+
+
+def test_without_git_a_zip_is_fetched(run, reader, without_git):
+    done = run("", SHOW, PATH=without_git)
+    assert done.stdout == (
+        f"Set-up: fetched the book; CPU.\n{reader}/book/utils/scale.py\n"
+    ), done.stderr
+    assert [p.name for p in reader.iterdir()] == ["book"]
+
+
+def test_without_git_a_copy_cannot_be_updated_and_says_so(run, without_git):
+    for path in (without_git, os.environ["PATH"]):
+        run(PATH=without_git)
+        done = run("", SHOW, PATH=path)
+        assert done.returncode == 0, done.stderr
+        assert "Not brought up to date" in done.stdout
+        assert "delete that folder" in done.stdout
+
+
+@pytest.mark.parametrize("broken", ["no zip", "not a zip", "half a zip"])
+def test_a_zip_that_is_none(run, remote, reader, without_git, broken):
+    if broken == "no zip":
+        remote.zip.unlink()
+    elif broken == "not a zip":
+        remote.zip.write_text("<html>Please log in.</html>", "utf-8")
+    else:
+        remote.zip.write_bytes(remote.zip.read_bytes()[:-100])
+    last = says(run(PATH=without_git), "Could not fetch the book", "again")
+    assert "network" not in last
+    assert list(reader.iterdir()) == []
+
+
+# Whose folder it is
+
+
+@pytest.mark.parametrize(
+    "kind", ["file", "empty folder", "notes", "repository", "package"]
+)
+def test_a_folder_book_of_the_readers_own(run, reader, kind):
+    book = reader / "book"
+    if kind == "file":
+        book.write_text("mine", "utf-8")
+    else:
+        book.mkdir()
+    if kind == "notes":
+        (book / "notes.txt").touch()
+    if kind == "repository":
+        git("init", "-q", folder=book)
+    if kind == "package":
+        (book / "utils").mkdir()
+        (book / "utils/scale.py").touch()
+    before = sorted(reader.rglob("*"))
+    last = says(run(), str(book), "is not this book", "Rename it", "again")
+    assert "network" not in last
+    assert sorted(reader.rglob("*")) == before
+
+
+def test_the_readers_own_utils_make_no_checkout(run, reader):
+    (reader / "utils").mkdir()
+    (reader / "utils/scale.py").touch()
+    done = run("", SHOW)
+    assert done.stdout.endswith(f"{reader}/book/utils/scale.py\n"), done.stderr
+
+
+def test_an_older_copy_is_updated(run, remote, reader):
+    run()
+    remote.add("news")
+    # Its utils may be loaded already, as they were before the update.
+    early = f"import sys; sys.path.insert(0, {str(reader / 'book')!r})"
+    done = run(f"{early}\nimport utils.scale", "import utils.news")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "Set-up: fetched what is new in the book; CPU.\n"
+    assert run().stdout == "Set-up: fetched nothing; CPU.\n"
+
+
+def test_an_older_copy_without_a_branch_is_updated(run, remote, reader):
+    git("clone", "-q", remote.bare, "book", folder=reader)
+    git("checkout", "-q", "--detach", folder=reader / "book")
+    remote.add("news")
+    remote.add("more_news")
+    done = run("", "import utils.news, utils.more_news")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("why", ["edited", "committed", "no remote"])
+def test_a_copy_that_cannot_be_updated_is_named(run, remote, reader, why):
+    run()
+    remote.add("news")
+    book = reader / "book"
+    if why == "edited":
+        (book / "utils/news.py").write_text("mine", "utf-8")
+    elif why == "committed":
+        (book / "utils/mine.py").touch()
+        git("add", ".", folder=book)
+        git("commit", "-q", "-m", "Mine", folder=book)
+    else:
+        remote.bare.rename(remote.bare.with_name("elsewhere"))
+    done = run("", SHOW)
+    assert done.returncode == 0, done.stderr
+    assert f"Not brought up to date: {book}. " in done.stdout
+    assert "delete that folder and start anew" in done.stdout
+    assert "network" not in done.stdout
+
+
+def test_a_copy_in_another_repository_leaves_that_alone(run, remote, reader):
+    git("clone", "-q", remote.bare, ".", folder=reader)
+    shutil.rmtree(reader / "utils")
+    shutil.copytree(remote.work, reader / "book")
+    shutil.rmtree(reader / "book/.git")
+    remote.add("news")
+    done = run()
+    assert "Not brought up to date" in done.stdout, done.stderr
+    assert not list(reader.rglob("news.py"))
+
+
+# Whose utils is loaded
+
+FAKES = {
+    "module": ("utils.py", "import utils"),
+    "package": ("utils/__init__.py", "import utils"),
+    "without __init__": ("utils/mine.py", "import utils"),
+    "part of a package": ("utils/scale.py", "import utils.scale"),
+    "no file": ("x", "import sys, types; sys.modules['utils'] = types"),
+}
+
+
+@pytest.mark.parametrize("kind", FAKES)
+def test_another_utils_is_forgotten(run, reader, tmp_path, kind):
+    name, load = FAKES[kind]
+    path = tmp_path / "other" / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    load = f"import sys; sys.path.insert(0, {str(tmp_path / 'other')!r})\n" + (
+        load
     )
-    run = run_cell(tmp_path, environment(tmp_path, remote), before)
-    assert "numpy or torch was replaced" in run.stderr
+    for folder, root in ((reader, reader / "book"), (ROOT / "chapters", ROOT)):
+        done = run(load, SHOW, folder=folder)
+        assert done.stdout.endswith(f"{root}/utils/scale.py\n"), done.stderr
+
+
+def test_the_books_own_utils_stays_loaded(run, reader):
+    again = f"import utils.scale as a\nexec({CELL!r})\n"
+    again += "import utils.scale as b; print(a is b)"
+    for folder in (reader, ROOT / "chapters"):
+        done = run("", again, folder=folder)
+        assert done.stdout.endswith("True\n"), done.stderr
+
+
+# What cannot be reached or written
+
+
+class NotFound(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site():
+    """Serve a site that answers, and has nothing."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotFound) as server:
+        serve = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serve.start()
+        yield f"http://127.0.0.1:{server.server_port}/some/book"
+        server.shutdown()
+
+
+@pytest.fixture
+def silence():
+    """Return the address of a port that nobody listens to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/some/book"
+
+
+@pytest.mark.parametrize("tool", ["git", "zip"])
+def test_no_network_is_found_out(run, reader, silence, without_git, tool):
+    variables = {"PATH": without_git} if tool == "zip" else {}
+    last = says(run(BOOK_REPO_URL=silence, **variables), "fetch the book")
+    assert f"{silence} does not answer" in last or "HEAD.zip does" in last
+    assert "is the network on?" in last
+    assert "Then run this cell again" in last
+    assert list(reader.iterdir()) == []
+
+
+@pytest.mark.parametrize("tool", ["git", "zip"])
+def test_a_wrong_address_is_no_fault_of_the_network(
+    run, reader, site, without_git, tool
+):
+    variables = {"PATH": without_git} if tool == "zip" else {}
+    last = says(run(BOOK_REPO_URL=site, **variables), "Could not fetch the")
+    assert "ot found" in last.lower()
+    assert "network" not in last
+    assert list(reader.iterdir()) == []
+
+
+def test_a_wrong_path_is_no_fault_of_the_network(run):
+    last = says(
+        run(BOOK_REPO_URL="file:///there/is/no/such/book"), "such/book"
+    )
+    assert "network" not in last
+
+
+NO_D2L = """import importlib.util as u; find = u.find_spec
+u.find_spec = lambda name: None if name == "d2l" else find(name)"""
+
+
+def test_d2l_without_a_network_is_found_out(run, silence, site):
+    some = {"PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
+    last = says(run(NO_D2L, PIP_INDEX_URL=silence, **some), "fetch d2l")
+    assert f"{silence} does not answer" in last
+    last = says(run(NO_D2L, PIP_INDEX_URL=site, **some), "fetch d2l", "d2l==")
+    assert "network" not in last
+
+
+@pytest.fixture
+def powerless() -> list[str]:
+    """Return what makes even root obey a folder's permissions."""
+    if os.geteuid():
+        return []
+    wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    if (
+        not shutil.which("setpriv")
+        or subprocess.run([*wrapper, "true"]).returncode
+    ):
+        pytest.skip("needs setpriv: root may write everywhere")
+    return wrapper
+
+
+def test_a_folder_that_cannot_be_written(run, reader, powerless):
+    reader.chmod(0o555)
+    last = says(run(wrapper=powerless), "Could not fetch the book")
+    reader.chmod(0o755)
+    assert f"{reader} cannot be written: use another folder" in last
+    assert "network" not in last
+
+
+def test_a_copy_that_cannot_be_written(run, reader, powerless):
+    run()
+    (reader / "book").chmod(0o555)
+    last = says(run(NO_D2L, wrapper=powerless), "Could not fetch d2l")
+    (reader / "book").chmod(0o755)
+    assert f"{reader}/book cannot be written" in last

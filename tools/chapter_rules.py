@@ -21,10 +21,17 @@ from markdown_it.tree import SyntaxTreeNode
 from myst_parser.mdit_to_docutils.base import compute_unique_slug
 from nbformat import NotebookNode
 
+from _ext.bookext import jupyter_slug
+
 ROOT = Path(__file__).resolve().parent.parent
 SETUP_CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8").rstrip("\n")
-SETUP_METADATA = {"cellView": "form", "tags": ["remove-cell"]}
+SETUP_METADATA = {
+    "cellView": "form",
+    "jupyter": {"source_hidden": True},
+    "tags": ["remove-cell"],
+}
 SOLUTION_TAGS = {"hide-cell", "solution"}
+SOLUTION_FOLDS = {"outputs_hidden": True, "source_hidden": True}
 FACT = "nbval-check-output"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
@@ -97,12 +104,12 @@ def _mime_types(cell):
 
 
 def _headings(notebook):
-    """Return (level, slug, text) of every heading, as the page has them."""
+    """Return (level, slug, text) of every heading; links lead to slugs."""
     found, slugs = [], set()
     for _, cell in _cells(notebook, "markdown"):
         for node in SyntaxTreeNode(MARKDOWN.parse(cell.source)).children:
             if node.type == "heading":
-                slug = compute_unique_slug(node, slugs)
+                slug = compute_unique_slug(node, slugs, jupyter_slug)
                 slugs.add(slug)
                 text = node.children[0].content
                 found.append((int(node.tag[1]), slug, text))
@@ -122,15 +129,25 @@ def _blocks(cell):
 
 
 def has_stable_metadata(notebook: NotebookNode) -> list[str]:
-    """The kernel is python3 and nothing says when a cell was run."""
-    found = []
-    if notebook.metadata.get("kernelspec") != KERNEL:
-        found.append(f"metadata.kernelspec is not {KERNEL}")
-    if notebook.metadata.get("language_info") != LANGUAGE:
-        found.append(f"metadata.language_info is not {LANGUAGE}")
+    """The kernel is python3 and nothing says when a cell was run.
+
+    A Jupyter that only opens and saves a chapter adds how it shows the kernel
+    and which Python that runs. This harms nobody; `make execute` removes it.
+    """
+    cure = "`make execute`, or undo it: `git checkout chapters`"
+    metadata, found = notebook.metadata, []
+    for key, known in (("kernelspec", KERNEL), ("language_info", LANGUAGE)):
+        name = metadata.get(key, {}).get("name")
+        if name != known["name"]:
+            found.append(
+                f"metadata.{key}.name is {name!r}, not {known['name']!r}: "
+                + cure
+            )
     for number, cell in enumerate(notebook.cells):
         if re.search(r"\d{4}-\d\d-\d\dT\d\d:", str(cell.metadata)):
-            found.append(f"cell {number}: a time stamp in its metadata")
+            found.append(
+                f"cell {number}: a time stamp in its metadata: {cure}"
+            )
     return found
 
 
@@ -400,13 +417,13 @@ def has_exercises(notebook: NotebookNode) -> list[str]:
             title
             and set(_tags(cell)) >= SOLUTION_TAGS
             and cell.metadata.get("cellView") == "form"
-            and cell.metadata.get("jupyter", {}).get("source_hidden") is True
+            and cell.metadata.get("jupyter") == SOLUTION_FOLDS
         )
         if not right:
             found.append(
                 f"{label}: a solution begins with `# @title Solution 2.1` and "
                 f"has the tags {sorted(SOLUTION_TAGS)}, cellView `form` and "
-                "jupyter.source_hidden true"
+                f"jupyter {SOLUTION_FOLDS}"
             )
     if len(set(exercises)) < EXERCISES_NEEDED:
         found.append(
@@ -528,10 +545,18 @@ def has_whole_links(path: Path) -> list[str]:
             target = path.parent / name if name else path
             if not target.is_file():
                 found.append(f"{label}: {link} leads to no file")
+            elif not anchor.isascii():
+                found.append(
+                    f"{label}: {link} leads nowhere in JupyterLab, which "
+                    "follows letters of ASCII only"
+                )
             elif anchor and target.suffix == ".ipynb":
                 slugs = [s for _, s, _ in _headings(nbformat.read(target, 4))]
                 if anchor not in slugs:
-                    found.append(f"{label}: {link} leads to no heading")
+                    found.append(
+                        f"{label}: {link} leads to no heading; write it as "
+                        "#The-run, with its capitals, for `## The run`"
+                    )
     return found
 
 

@@ -1,43 +1,90 @@
 # @title Set-up: fetches the book on Colab, does nothing in a checkout
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+import tempfile
 from pathlib import Path
+from urllib.request import urlopen, urlretrieve
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"{error}. In a checkout choose the kernel of .venv (README, Run); "
+        "elsewhere type %pip install torch torchvision matplotlib pandas "
+        "requests scikit-image scikit-learn tqdm and run this cell again."
+    ) from None
 
 book_url = "https://github.com/modern-convnets/book"
+mark = "utils/samples/cifar10.tar.xz"  # tells the book from other folders
 here = Path.cwd()
-roots = [p for p in (here, *here.parents) if (p / "utils/scale.py").exists()]
+roots = [p for p in (here, *here.parents) if (p / mark).exists()]
 root = roots[0] if roots else here / "book"
 if sys.path[0] != str(root):
     sys.path.insert(0, str(root))
-
+fetched = []
 if not roots:  # Colab, Kaggle or any folder that is not a checkout
     url = os.environ.get("BOOK_REPO_URL", book_url)
-    os.environ["GIT_TERMINAL_PROMPT"] = "0"  # fail, ask for no password
-    needed = {}
-    if not (root / "utils/scale.py").exists():
-        needed["the book"] = ["git", "clone", "--depth", "1", url, str(root)]
-    if importlib.util.find_spec("d2l") is None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-        needed["d2l"] = [*pip, "--no-deps", "d2l==1.0.3"]
-    before = version("numpy"), version("torch")
-    for name, command in needed.items():
-        run = subprocess.run(command, check=False, capture_output=True)
-        if run.returncode:
-            raise RuntimeError(
-                f"Could not fetch {name}: {run.stderr.decode()}Is the network "
-                "on? (Kaggle: Settings > Turn on internet.) Then run this "
-                "cell again."
-            )
-    importlib.invalidate_caches()
-    if (version("numpy"), version("torch")) != before:
-        raise RuntimeError("numpy or torch was replaced: restart the runtime.")
-
-    import torch
-
+    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org")
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "PIP_USER": "0", "LC_ALL": "C"}
+    how = {"env": {**os.environ, **quiet}, "check": True}
+    how |= {"capture_output": True, "errors": "replace"}
+    what, folder, site = "the book", here, url
+    try:
+        if not root.exists():
+            with tempfile.TemporaryDirectory(dir=here, prefix="new-") as new:
+                if shutil.which("git"):
+                    clone = ["git", "clone", "--depth=1", url, f"{new}/book"]
+                    subprocess.run(clone, **how)
+                else:
+                    site = url.removesuffix(".git") + "/archive/HEAD.zip"
+                    urlretrieve(site, f"{new}/book.zip")
+                    shutil.unpack_archive(f"{new}/book.zip", new)
+                # Moved when it is whole, so that no half of it can stay.
+                next(Path(new).glob("*/")).rename(root)
+            fetched.append(what)
+        elif (root / mark).exists():  # from an earlier day
+            try:
+                pull = ["git", "-C", root, "--git-dir=.git", "pull"]
+                pull += ["--ff-only", url, "HEAD"]
+                if "Already up" not in subprocess.run(pull, **how).stdout:
+                    fetched.append("what is new in the book")
+            except (OSError, subprocess.CalledProcessError) as error:
+                why = getattr(error, "stderr", error)
+                print(f"Not brought up to date: {root}. {why}")
+                print("Should a cell fail, delete that folder and start anew.")
+        if not (root / mark).exists():
+            raise FileExistsError(f"{root} is not this book. Rename it.")
+        importlib.invalidate_caches()
+        if importlib.util.find_spec("d2l") is None:
+            what, folder, site = "d2l", root, index
+            # Into the book's folder: what is installed stays untouched.
+            pip = [sys.executable, "-m", "pip", "install", "--no-deps"]
+            subprocess.run([*pip, f"--target={root}", "d2l==1.0.3"], **how)
+            fetched.append(what)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why, cure = getattr(error, "stderr", error), ""
+        if not os.access(folder, os.W_OK):
+            cure = f"{folder} cannot be written: use another folder. "
+        elif site.startswith("http") and "@" not in site:
+            try:
+                urlopen(site, timeout=20).close()
+            except OSError as answer:
+                if not hasattr(answer, "code"):  # not even an HTTP error
+                    cure = f"{site} does not answer: is the network on? "
+                    cure += "(Kaggle: Settings > Turn on internet.) "
+        raise RuntimeError(
+            f"Could not fetch {what}: {why}\n{cure}Then run this cell again."
+        ) from None
     device = "GPU" if torch.cuda.is_available() else "CPU"
-    print(f"Set-up: fetched {' and '.join(needed) or 'nothing'}; {device}.")
+    print(f"Set-up: fetched {' and '.join(fetched) or 'nothing'}; {device}.")
     if device == "CPU" and "google.colab" in sys.modules:
         print("For a GPU: Runtime → Change runtime type → T4 GPU.")
+
+importlib.invalidate_caches()
+loaded = list(getattr(sys.modules.get("utils"), "__path__", []))
+if fetched or loaded != [str(root / "utils")]:  # another or an older utils
+    for name in [m for m in sys.modules if m.split(".")[0] == "utils"]:
+        del sys.modules[name]
