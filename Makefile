@@ -14,7 +14,7 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
-.PHONY: help setup book test test-all smoke execute record serve clean
+.PHONY: help setup anew book test test-all smoke execute record serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -30,19 +30,30 @@ help:
 
 setup: .venv/ready
 
+# A .venv is made anew when it is unfinished, when its Python is gone, and when
+# PYTHON= names another Python than it has.
+HAVE := $(shell $(BIN)/python -V 2>/dev/null)
+WANT := $(if $(filter file,$(origin PYTHON)),$(or $(HAVE),any),\
+	$(or $(shell $(PYTHON) -V 2>&1),none))
+ANEW := $(if $(wildcard .venv/ready),$(filter-out $(HAVE),$(WANT)),yes)
+
 # The exact versions that are tested. uv, because it can be told what d2l
 # really needs (pyproject.toml) and installs in seconds.
-.venv/ready: requirements.lock
+.venv/ready: requirements.lock $(if $(ANEW),anew)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+	@$(BIN)/python -m uv pip install --python $(BIN)/python \
+		-r requirements.lock || { echo "If uv has no place for its cache:" \
+		"make setup UV_CACHE_DIR=/a/folder/that/you/can/write"; exit 1; }
+	@touch $@
+
+anew:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "The book needs Python 3.11 or newer, and $(PYTHON) is" \
 		"$$($(PYTHON) -V 2>&1). Name another: make setup PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
-	$(BIN)/python -m uv pip install --python $(BIN)/python -r requirements.lock
-	@touch $@
+	$(PYTHON) -m venv --clear .venv
 
 book: .venv/ready
-	$(BIN)/jupyter-book build --all -W -n --keep-going .
+	$(BIN)/python $(BIN)/jupyter-book build --all -W -n --keep-going .
 	@echo
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 	@echo "Open that file in a browser, or type: make serve"
@@ -82,9 +93,11 @@ record: .venv/ready
 	$(BIN)/python tools/record.py $(CHAPTER) $(RUN) --seed $(or $(SEED),0) \
 		$(if $(PRECISION),--precision $(PRECISION))
 
-serve:
+serve: # on port 8000, or on any other where that is taken
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }
-	$(PYTHON) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html \
+		$$($(PYTHON) -c 'from socket import socket; \
+		print(8000 * bool(socket().connect_ex(("127.0.0.1", 8000))))')
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
