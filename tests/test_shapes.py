@@ -6,7 +6,6 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 
 from utils.shapes import conv_output_size, layer_table
 
@@ -189,11 +188,6 @@ def test_the_network_stays_as_it_was():
     assert not net[0]._forward_hooks and net[2].training
 
 
-class Functional(nn.Module):
-    def forward(self, x):
-        return F.max_pool2d(x, 2)
-
-
 @pytest.mark.parametrize(
     ("net", "shape", "message"),
     [
@@ -205,9 +199,9 @@ class Functional(nn.Module):
             r"1 \(Linear\) expects 5 numbers and gets 4 .* in_features=4",
         ),
         (nn.Sequential(nn.AvgPool2d(2, padding=2)), (1, 4, 4), "more than"),
-        (Functional(), (1, 4, 4), "F.max_pool2d"),
-        (nn.Conv2d(1, 1, (3, 5)), (1, 8, 8), "one whole number"),
-        (nn.Conv2d(1, 1, 3, padding="same"), (1, 8, 8), "one whole number"),
+        (nn.Conv2d(1, 1, (3, 9)), (1, 8, 8), "spans 9 .* at most 8"),
+        (nn.Conv2d(1, 1, 3, padding=(0, 4)), (1, 2, 2), "spans 3 .* at most"),
+        (nn.MaxPool2d((2, 4), padding=(1, 3)), (1, 8, 8), "at most 2"),
         (nn.Flatten(), (8, 8), "channels, height, width"),
         (nn.Conv2d(1, 1, 1), (1, 0, 8), "each at least 1"),
     ],

@@ -5,13 +5,13 @@ tensors without data and writes down, layer by layer, the output shape, the
 parameters, the multiply-accumulates and the receptive field.
 """
 
-import math
 from dataclasses import dataclass
 from html import escape
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+
+from utils.watch import IMAGES, Watch, field_and_jump, tensors_in
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 HEADER = "layer|kind|output|parameters|MACs|receptive field|jump".split("|")
@@ -69,11 +69,13 @@ def conv_output_size(
 class Layer:
     """One call of one layer.
 
-    Shapes are without the minibatch axis. MACs are the multiply-accumulates
-    of convolutions and linear layers for one input, without biases. The
-    receptive field is the side, in input pixels, of the square that one
-    output value depends on; the jump is how far that square moves from one
-    output value to the next. Both are None where they have no meaning.
+    Shapes are of one input, without the minibatch axis, and of the first
+    tensor where a layer returns several. MACs are the multiply-accumulates
+    of convolutions and matrix products for one input, without biases. The
+    receptive field is the side, in input pixels, of the smallest square that
+    holds all that one output value depends on; the jump is how far that
+    square moves from one output value to the next. Each is None where it is
+    not known or has no meaning.
     """
 
     name: str
@@ -87,8 +89,8 @@ class Layer:
 
     def row(self) -> list[str]:
         numbers = self.parameters, self.macs, self.receptive_field, self.jump
-        counts = [f"{number:,}" if number else "–" for number in numbers]
-        return [self.name, self.kind, as_text(self.output_shape), *counts]
+        shape = as_text(self.output_shape)
+        return [self.name, self.kind, shape, *counts(*numbers)]
 
 
 @dataclass(repr=False)
@@ -106,12 +108,16 @@ class LayerTable:
         return next(layer for layer in self.layers if layer.name == name)
 
     def rows(self) -> list[list[str]]:
-        total = ["total", "", "", f"{self.parameters:,}", f"{self.macs:,}"]
-        return [
-            ["input", "", as_text(self.input_shape), "", "", "", ""],
-            *(layer.row() for layer in self.layers),
-            [*total, "", ""],
-        ]
+        rows = [["input", "", as_text(self.input_shape), "", "", "", ""]]
+        rows += [layer.row() for layer in self.layers]
+        # Layers that were never called, and functions between the layers.
+        parameters = self.parameters - sum(x.parameters for x in self.layers)
+        macs = self.macs - sum(layer.macs for layer in self.layers)
+        if parameters or macs:
+            left = counts(parameters, macs)
+            rows.append(["outside these layers", "", "", *left, "", ""])
+        total = [f"{self.parameters:,}", f"{self.macs:,}"]
+        return [*rows, ["total", "", "", *total, "", ""]]
 
     def __repr__(self) -> str:
         rows = [HEADER, *self.rows()]
@@ -145,23 +151,26 @@ def as_text(shape: tuple[int, ...]) -> str:
     return " × ".join(str(side) for side in shape)
 
 
+def counts(*numbers: int | None) -> list[str]:
+    return [f"{number:,}" if number else "–" for number in numbers]
+
+
 def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
     """Run `net` once without data and describe each layer that was called.
 
-    Where branches meet (concatenation, addition), the largest receptive
-    field counts. Nothing is computed and `net` stays as it is: the pass runs
-    on PyTorch's "meta" device, in evaluation mode.
+    A layer is a module with parameters of its own or without modules inside.
+    PyTorch's FlopCounterMode counts. Nothing is computed and `net` stays as
+    it is: the pass runs on the "meta" device, in evaluation mode.
 
     Args:
-        net: its convolutions, windowed poolings and linear layers must be
-            modules (nn.MaxPool2d, not F.max_pool2d): the table lists modules.
-        input_shape: (channels, height, width) of one input.
+        net: takes a minibatch of images, and its result keeps that axis.
+        input_shape: (channels, height, width) of one image.
 
     Returns:
         A LayerTable: text when printed, HTML as the output of a cell.
 
     Raises:
-        ValueError: the input does not fit; names the layer, the sizes and
+        ValueError: the image does not fit; names the layer, the sizes and
             the way out.
     """
     input_shape = tuple(input_shape)
@@ -171,183 +180,141 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
             "each at least 1, such as (3, 227, 227)"
         )
     names = {module: name or "net" for name, module in net.named_modules()}
-    label = {m: f"{name} ({type(m).__name__})" for m, name in names.items()}
-    layers, running, counted = [], [], set()
-
-    def before(module, inputs):
-        running.append(module)
-        check_input(label[module], module, inputs[0])
-
-    def after(module, inputs, output):
-        running.pop()
-        own = [p for p in module.parameters(False) if p not in counted]
-        counted.update(own)
-        output.seen = view_behind(module, inputs[0], output)
-        layers.append(
-            Layer(
-                name=names[module],
-                kind=type(module).__name__,
-                output_shape=tuple(output.shape[1:]),
-                parameters=sum(parameter.numel() for parameter in own),
-                macs=multiply_accumulates(module, inputs[0], output),
-                receptive_field=output.seen and output.seen[0],
-                jump=output.seen and output.seen[1],
-                settings=settings(module),
-            )
-        )
-
-    listed = [
-        module
-        for module in net.modules()
-        if not list(module.children()) or list(module.parameters(False))
-    ]
-    hooks = [module.register_forward_pre_hook(before) for module in listed]
-    hooks += [module.register_forward_hook(after) for module in listed]
-    modes = {module: module.training for module in net.modules()}
     tensors = [*net.named_parameters(), *net.named_buffers()]
-    without_data = {
-        name: torch.empty_like(tensor, device="meta")
-        for name, tensor in tensors
-    }
+    for name, tensor in tensors:
+        if nn.parameter.is_lazy(tensor):
+            raise ValueError(
+                f"{name} has no shape yet; run the network once on a "
+                "minibatch, which sets it"
+            )
+    watch = Watch()
+    layers, running, counted, hooks = [], [], set(), []
+
+    def before(module, args, kwargs):
+        x = next(tensors_in((args, kwargs)), None)
+        running.append([module, x, watch.macs(), 0])
+
+    def after(module, args, kwargs, output):
+        while running[-1][0] is not module:
+            running.pop()  # failed, and the network went on without it
+        *_, macs_before, macs_inside = running.pop()
+        macs = watch.macs() - macs_before
+        if running:
+            running[-1][-1] += macs
+        x = next(tensors_in(output), None)
+        if x is not None:
+            own = [p for p in module.parameters(False) if p not in counted]
+            counted.update(own)
+            layers.append(
+                Layer(
+                    names[module],
+                    type(module).__name__,
+                    of_one_image(x.shape),
+                    sum(parameter.numel() for parameter in own),
+                    macs - macs_inside,
+                    *field_and_jump(x),
+                    settings(module),
+                )
+            )
+
+    images = f"{IMAGES} images of {as_text(input_shape)}"
+    modes = {module: module.training for module in names}
     try:
+        for module in names:
+            if not list(module.children()) or list(module.parameters(False)):
+                hooks += [
+                    module.register_forward_pre_hook(before, with_kwargs=True),
+                    module.register_forward_hook(after, with_kwargs=True),
+                ]
         net.eval()
-        with torch.no_grad(), torch.device("meta"), FollowViews(running):
-            image = torch.empty(1, *input_shape)
-            image.seen = (1, 1)
-            output = torch.func.functional_call(net, without_data, (image,))
-    except RuntimeError as error:
-        where = label[running[-1]] if running else "between two layers"
-        raise ValueError(
-            f"{where}: {str(error).splitlines()[0]}, for an input of "
-            f"{as_text(input_shape)}"
-        ) from error
+        with torch.inference_mode(False), torch.no_grad():
+            bare = {k: torch.empty_like(t, device="meta") for k, t in tensors}
+            kinds = [t.dtype for t in bare.values() if t.is_floating_point()]
+            with torch.device("meta"), watch.counter, watch:
+                x = watch.images(input_shape, dtype=[*kinds, None][0])
+                output = torch.func.functional_call(net, bare, (x,))
+    except Exception as error:
+        where, why = "between two layers", ""
+        if running:
+            module, x, *_ = running[-1]
+            where = f"{names[module]} ({type(module).__name__})"
+            why = mismatch(module, x)
+        said = (str(error) or repr(error)).splitlines()[0]
+        why = why or f": {said}, for {images}"
+        raise ValueError(where + why) from error
     finally:
         for hook in hooks:
             hook.remove()
         for module, training in modes.items():
             module.training = training
+    output = next(tensors_in(output), torch.empty(()))
+    if output.shape[:1] != (IMAGES,):
+        raise ValueError(
+            f"for {images} the network returns {as_text(output.shape)}; its "
+            "first axis must be the minibatch, one row an image: look for a "
+            "view or reshape that does not begin with len(x)"
+        )
     return LayerTable(
         input_shape,
         tuple(output.shape[1:]),
         layers,
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        macs=sum(layer.macs for layer in layers),
+        macs=watch.macs(),
     )
 
 
-class FollowViews(TorchFunctionMode):
-    """Hands on what a tensor sees of the input, (receptive field, jump),
-    through additions, concatenations and every other function."""
-
-    def __init__(self, running: list[nn.Module]):
-        super().__init__()
-        self.running = running
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        name = getattr(func, "__name__", "")
-        layer = self.running[-1] if self.running else None
-        listed = type(layer).__module__.startswith("torch.nn")
-        if not listed and name in ("conv2d", "max_pool2d", "avg_pool2d"):
-            raise ValueError(
-                f"the network calls F.{name}, which a table of layers cannot "
-                "list; use the module of the same name from torch.nn"
-            )
-        output = func(*args, **(kwargs or {}))
-        views = [
-            tensor.seen
-            for arg in args
-            for tensor in (arg if isinstance(arg, (list, tuple)) else [arg])
-            if isinstance(tensor, torch.Tensor) and hasattr(tensor, "seen")
-        ]
-        if views and isinstance(output, torch.Tensor):
-            output.seen = None if None in views else max(views)
-            if output.seen and args[0] is not output:
-                output.seen = leave_map(args[0], output, output.seen)
-        return output
+def of_one_image(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` without the minibatch, whose axis need not be the first."""
+    for axis, size in enumerate(shape):
+        if size and size % IMAGES == 0:
+            each = (size // IMAGES,) if size > IMAGES else ()
+            return (*shape[:axis], *each, *shape[axis + 1 :])
+    return tuple(shape)
 
 
-def leave_map(x, output, seen):
-    """What is seen after a function that flattens or averages a whole map."""
-    if not isinstance(x, torch.Tensor) or x.dim() != 4:
-        return seen
-    side = max(x.shape[-2:])
-    if output.dim() == 2 and output.numel() == x.numel():
-        # Each number still sees its own place; a linear layer will mix the
-        # places, so the side of the map is kept for it.
-        return *seen, side
-    if output.dim() == 2 or (output.dim() == 4 and output.shape[-1] == 1):
-        return seen[0] + (side - 1) * seen[1], seen[1]
-    return seen
-
-
-def view_behind(module, x, output):
-    """(receptive field, jump) behind a layer; None where they have no meaning.
-
-    With r and j before the layer, a window of k pixels and stride s gives
-    r + (k - 1) * j and j * s. A linear layer behind a map sees all of it.
-    """
-    seen = getattr(x, "seen", None)
-    if seen is None:
-        return None
-    if isinstance(module, (nn.Conv2d, *POOLS)):
-        window = settings(module)
-        extent = window["dilation"] * (window["kernel"] - 1) + 1
-        return seen[0] + (extent - 1) * seen[1], seen[1] * window["stride"]
-    if isinstance(module, nn.Linear) and len(seen) == 3:
-        return seen[0] + (seen[2] - 1) * seen[1], seen[1]
-    resized = x.dim() == 4 == output.dim() and x.shape[2:] != output.shape[2:]
-    if resized and output.shape[-1] != 1:
-        return None
-    return getattr(output, "seen", seen)
-
-
-def check_input(where: str, module: nn.Module, x: torch.Tensor) -> None:
-    """Say in words why `module` cannot take `x`."""
-    got = f"(input {as_text(x.shape[1:])})"
-    if isinstance(module, nn.Conv2d) and x.shape[1] != module.in_channels:
-        raise ValueError(
-            f"{where} expects {module.in_channels} channels and gets "
-            f"{x.shape[1]} {got}; set in_channels={x.shape[1]} or change the "
-            "layer before it"
-        )
+def mismatch(module: nn.Module | None, x: torch.Tensor | None) -> str:
+    """Why `module` cannot take `x`, in our own words if there are any."""
+    if x is None or x.dim() == 0:
+        return ""
+    got = f"(input {as_text(of_one_image(x.shape))})"
     if isinstance(module, nn.Linear) and x.shape[-1] != module.in_features:
-        raise ValueError(
-            f"{where} expects {module.in_features:,} numbers and gets "
+        return (
+            f" expects {module.in_features:,} numbers and gets "
             f"{x.shape[-1]:,} {got}; set in_features={x.shape[-1]} or change "
             "the size of the image"
         )
-    if isinstance(module, (nn.Conv2d, *POOLS)):
-        window = settings(module)
+    if not isinstance(module, (nn.Conv2d, *POOLS)) or x.dim() != 4:
+        return ""
+    if isinstance(module, nn.Conv2d) and x.shape[1] != module.in_channels:
+        return (
+            f" expects {module.in_channels} channels and gets {x.shape[1]} "
+            f"{got}; set in_channels={x.shape[1]} or change the layer before "
+            "it"
+        )
+    names = "kernel stride padding dilation ceil_mode".split()
+    for axis, n in enumerate(x.shape[2:]):
+        window = {
+            name: value[axis] if isinstance(value, tuple) else value
+            for name, value in settings(module).items()
+            if name in names
+        }
         half = window["kernel"] // 2
         if isinstance(module, POOLS) and window["padding"] > half:
-            raise ValueError(
-                f"{where}: padding={window['padding']} is more than half of "
+            return (
+                f": padding={window['padding']} is more than half of "
                 f"the kernel of {window['kernel']}, which PyTorch refuses: a "
                 f"window could see padding alone; use at most {half}"
             )
-        names = "kernel stride padding dilation ceil_mode".split()
-        arguments = {name: window[name] for name in names if name in window}
-        for side in x.shape[-2:]:
-            try:
-                conv_output_size(side, **arguments)
-            except ValueError as error:
-                raise ValueError(f"{where} {got}: {error}") from None
-
-
-def multiply_accumulates(module, x, output) -> int:
-    if isinstance(module, nn.Conv2d):
-        each = math.prod(module.kernel_size) * module.in_channels
-        return output[0].numel() * each // module.groups
-    if isinstance(module, nn.ConvTranspose2d):
-        each = math.prod(module.kernel_size) * module.out_channels
-        return x[0].numel() * each // module.groups
-    if isinstance(module, nn.Linear):
-        return output[0].numel() * module.in_features
-    return 0
+        try:
+            conv_output_size(n, **window)
+        except ValueError as error:
+            return f" {got}: {error}"
+    return ""
 
 
 def settings(module: nn.Module) -> dict:
-    """What the arithmetic needs to know of a layer, as plain numbers."""
+    """What the arithmetic needs to know of a layer: one number where height
+    and width agree, else a pair. Padding may also be "same" or "valid"."""
     if isinstance(module, nn.Linear):
         names = "in_features out_features".split()
     elif isinstance(module, nn.Conv2d):
@@ -359,13 +326,9 @@ def settings(module: nn.Module) -> dict:
         return {}
     values = {name: getattr(module, name, 1) for name in names}
     for name, value in values.items():
-        if isinstance(value, tuple) and len(set(value)) == 1:
-            values[name] = value = value[0]
-        if not isinstance(value, int):
-            raise ValueError(
-                f"{module}: {name}={value!r} must be one whole number for "
-                "height and width"
-            )
+        if isinstance(value, (tuple, list)):
+            alike = len(set(value)) == 1
+            values[name] = value[0] if alike else tuple(value)
     if "kernel_size" in values:
         values["kernel"] = values.pop("kernel_size")
     if hasattr(module, "bias"):
