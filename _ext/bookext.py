@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import partial
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -21,8 +22,11 @@ def set_repository(app: Sphinx, config: Config) -> None:
     or `colab:chapters/02_alexnet.ipynb`.
     """
     options = config.html_theme_options
-    url = os.environ.get("BOOK_REPO_URL", options["repository_url"])
-    url = options["repository_url"] = url.removesuffix(".git").rstrip("/")
+    written = options["repository_url"]
+    url = os.environ.get("BOOK_REPO_URL", written)
+    url = options["repository_url"] = url.rstrip("/").removesuffix(".git")
+    if url != written:
+        app.connect("build-finished", partial(warn_of_upstream, url, written))
     colab = url.replace(
         "https://github.com", "https://colab.research.google.com/github"
     )
@@ -35,6 +39,22 @@ def set_repository(app: Sphinx, config: Config) -> None:
         "colab": f"{colab}/blob/{branch}/" + "{{path}}",
     }
     config.myst_heading_slug_func = "bookext.jupyter_slug"
+
+
+def warn_of_upstream(
+    url: str, written: str, app: Sphinx, error: Exception | None
+) -> None:
+    """Say that these pages open chapters which fetch other code.
+
+    A warning to Sphinx would end the build, and the pages are good to read.
+    On GitHub the line becomes a note on the page of the run.
+    """
+    mark = "::warning::" if "GITHUB_ACTIONS" in os.environ else "\nBeware: "
+    print(
+        f"{mark}these pages open the chapters of {url}, but in Colab their "
+        f"set-up cell fetches the code of {written}. To change that for good: "
+        f"python3 tools/set_repo.py {url}"
+    )
 
 
 def jupyter_slug(heading: str) -> str:
