@@ -11,6 +11,9 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
 
+# Milliseconds; a busy machine is slow, and only what hangs takes so long.
+HANGS = 180_000
+
 
 def find_program(*names: str) -> str:
     """The first of these programs; without one there is nothing to test."""
@@ -87,6 +90,7 @@ def page_with_two(
     page = browser.new_page(
         viewport={"width": width, "height": 844}, color_scheme=scheme
     )
+    page.set_default_timeout(HANGS)
     wrong = []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))

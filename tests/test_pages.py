@@ -21,6 +21,8 @@ import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page
 
+from tests.figure_checks import HANGS
+
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
@@ -132,6 +134,7 @@ def opened(
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme
     )
+    context.set_default_timeout(HANGS)
     # What is not the book's must not be asked for, and is not answered here.
     context.route(
         lambda address: not address.startswith((home, "data:", "blob:")),
@@ -271,7 +274,7 @@ def test_look_passes_a_good_page(browser, tmp_path):
 def test_search_finds(browser, address):
     url = f"{address}/search.html?q=convolution"
     with opened(browser, url) as (page, found):
-        page.locator("#search-results li a").first.wait_for(timeout=10_000)
+        page.locator("#search-results li a").first.wait_for()
         page.wait_for_load_state("networkidle")
         assert found == []
 
