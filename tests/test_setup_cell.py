@@ -426,7 +426,7 @@ def test_a_wrong_address_is_no_fault_of_the_network(
 ):
     variables = {"PATH": without_git} if tool == "zip" else {}
     last = says(run(BOOK_REPO_URL=site, **variables), "Could not fetch the")
-    assert "ot found" in last.lower()
+    assert "not found" in last.lower()
     assert "network" not in last
     assert list(reader.iterdir()) == []
 

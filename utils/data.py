@@ -103,9 +103,14 @@ class Split:
                 "be torch.uint8 (N, C, H, W), with values from 0 to 255"
             )
         if labels.dtype != torch.int64 or labels.ndim != 1:
+            cure = "labels.long()"
+            if labels.numel() == len(images) and labels.ndim > 1:
+                cure = "labels.flatten().long()"
+            elif labels.ndim == 2:  # a row an image marks its class
+                cure = "labels.float().argmax(1)"
             raise ValueError(
                 f"labels are {labels.dtype} {tuple(labels.shape)}, but must "
-                "be torch.int64 (N,); try labels.long()"
+                f"be torch.int64 (N,); try {cure}"
             )
         if len(images) != len(labels):
             raise ValueError(
@@ -213,17 +218,51 @@ def _read_sample(name: str, known: Known):
 def _read_book_data(root: Path, name: str, known: Known):
     """Read what BOOK_DATA names; never go on silently without it."""
     archive = root / f"{name}.tar.xz"
+    packed = _packed_files(root, known)
     if (root / known.folder).exists():
-        return _read_torchvision(root, known, f"$BOOK_DATA/{known.folder}")
+        try:
+            return _read_torchvision(root, known, f"$BOOK_DATA/{known.folder}")
+        except RuntimeError:
+            if not packed:
+                raise
+    if packed:
+        where = "the packed files in $BOOK_DATA"
+        with tempfile.TemporaryDirectory() as directory:
+            try:
+                _unpack(packed, Path(directory), known)
+            except Exception as error:  # of many kinds, as below
+                raise RuntimeError(
+                    f"{where} cannot be unpacked: {error}. Copy or download "
+                    f"them again: {', '.join(path.name for path in packed)}"
+                ) from error
+            return _read_torchvision(Path(directory), known, where)
     if archive.exists():
         return _read_archive(archive, known, f"$BOOK_DATA/{archive.name}")
+    files = ", ".join(name for name, _ in known.files)
     raise RuntimeError(
         f"BOOK_DATA={root} holds no {known.title}. It needs the directory "
         f"{known.folder} that torchvision.datasets.{known.reader.__name__} "
-        f"makes, or {archive.name} with train/<class>/*.png (or .jpg) and "
-        "test/<class>/*.png in it. Or unset BOOK_DATA: then the book "
-        "downloads the data"
+        f"makes, what one downloads ({files}), or {archive.name} with "
+        "train/<class>/*.png (or .jpg) and test/<class>/*.png in it. Or unset "
+        "BOOK_DATA: then the book downloads the data"
     )
+
+
+def _packed_files(root: Path, known: Known) -> list[Path]:
+    """Return the files that one downloads, or nothing if one is missing."""
+    for folder in (root, root / known.unpack_into):
+        files = [folder / name for name, _ in known.files]
+        if all(file.exists() for file in files):
+            return files
+    return []
+
+
+def _unpack(files: list[Path], root: Path, known: Known) -> None:
+    """Unpack downloaded files below root, as torchvision wants them."""
+    unpacked = root / known.unpack_into
+    unpacked.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        extract_archive(file, unpacked)
 
 
 def _read_torchvision(root: Path, known: Known, where: str):
@@ -239,8 +278,8 @@ def _read_torchvision(root: Path, known: Known, where: str):
             splits.append(Split(images, torch.as_tensor(part.targets)))
     except Exception as error:  # of many kinds, by the damage of the file
         raise RuntimeError(
-            f"{where} is incomplete or damaged: delete that directory, and "
-            "copy or download it again"
+            f"incomplete or damaged: {where}. Delete that, and copy or "
+            "download it again"
         ) from error
     return *splits, where
 
@@ -327,10 +366,7 @@ def _download(root: Path, known: Known) -> None:
             "directory that you can write to"
         ) from error
     with unfinished as directory:
-        unpacked = Path(directory, known.unpack_into)
-        unpacked.mkdir(parents=True, exist_ok=True)
-        for archive in _fetch_all(Path(directory), known):
-            extract_archive(archive, unpacked)
+        _unpack(_fetch_all(Path(directory), known), Path(directory), known)
         try:
             Path(directory, known.folder).rename(root / known.folder)
         except OSError:
