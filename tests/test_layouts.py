@@ -27,7 +27,9 @@ VARIABLES = {
 HANGS = 1500  # seconds; what ends by itself takes a tenth of that
 PRECISIONS = {"float32", str(fast_precision(torch.device("cpu")))[6:]}
 
-long = pytest.mark.long
+long = pytest.mark.long(
+    "the gradients of all networks, on every set of instructions"
+)
 each_set = pytest.mark.parametrize(
     "instructions", ["all", "AVX2", pytest.param("AVX512_CORE", marks=long)]
 )

@@ -36,7 +36,10 @@ SPLITS = {
 
 @cache
 def names(chapter: str) -> dict:
-    return definitions(ROOT / f"chapters/{chapter}.ipynb")
+    found = definitions(ROOT / f"chapters/{chapter}.ipynb")
+    # A network that is made from the data reads them once, not once a log.
+    found["load"] = cache(load)
+    return found
 
 
 @cache
