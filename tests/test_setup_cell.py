@@ -31,11 +31,16 @@ NO_GPU = "class cuda:\n    is_available = staticmethod(lambda: False)"
 SHOW = "import utils.scale; print(utils.scale.__file__)"
 
 
+WHO = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))
+}
+
+
 def git(*arguments, folder):
-    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(
-        ["git", *author, *arguments], cwd=folder, check=True, timeout=60
-    )
+    env = os.environ | WHO
+    subprocess.run(["git", *arguments], cwd=folder, env=env, check=True)
 
 
 class Remote:
@@ -67,8 +72,10 @@ class Remote:
         git(*archive, folder=self.work)
 
     def add(self, name: str):
-        """Publish one more module of utils."""
+        """Publish one more module of utils, and its name in another."""
         (self.work / "utils" / f"{name}.py").touch()
+        with (self.work / "utils/scale.py").open("a") as file:
+            file.write(f"\n{name} = True\n")
         self.publish(f"Add {name}")
 
 
@@ -108,13 +115,17 @@ def environment(home: Path, url: str) -> dict[str, str]:
     config = Path.home() / ".config/pip/pip.conf"
     if config.exists():
         kept.setdefault("PIP_CONFIG_FILE", str(config))
-    return kept | {
-        "HOME": str(home),
-        "BOOK_REPO_URL": url,
-        "CUDA_VISIBLE_DEVICES": "",
-        "OMP_NUM_THREADS": "1",
-        "no_proxy": "127.0.0.1",
-    }
+    return (
+        kept
+        | WHO
+        | {
+            "HOME": str(home),
+            "BOOK_REPO_URL": url,
+            "CUDA_VISIBLE_DEVICES": "",
+            "OMP_NUM_THREADS": "1",
+            "no_proxy": "127.0.0.1",
+        }
+    )
 
 
 @pytest.fixture
@@ -302,7 +313,8 @@ def test_an_older_copy_is_updated(run, remote, reader):
     remote.add("news")
     # Its utils may be loaded already, as they were before the update.
     early = f"import sys; sys.path.insert(0, {str(reader / 'book')!r})"
-    done = run(f"{early}\nimport utils.scale", "import utils.news")
+    later = "import utils.news; from utils.scale import news"
+    done = run(f"{early}\nimport utils.scale", later)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "Set-up: fetched what is new in the book; CPU.\n"
     assert run().stdout == "Set-up: fetched nothing; CPU.\n"
