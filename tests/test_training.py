@@ -767,3 +767,16 @@ def test_the_bar_counts_the_whole_run_by_its_work(monkeypatch):
 def test_devices_without_the_fast_layout_are_spared_it():
     assert layouts(torch.device("mps")) == (torch.contiguous_format,)
     assert layouts(torch.device("cpu"))[0] == torch.channels_last
+
+
+def test_a_network_with_the_faulty_layer_is_handed_back_contiguous():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)),
+        *(nn.Conv2d(4, 8, 1, stride=2), nn.Flatten(), nn.Linear(128, 2)),
+    )
+    fit(net, toy_data(), RECIPE)
+    assert net[1].weight.is_contiguous()
+    sound = nn.Sequential(*net[:2], nn.Flatten(), nn.Linear(256, 2))
+    fit(sound, toy_data(), RECIPE)
+    assert not sound[1].weight.is_contiguous()

@@ -1,12 +1,15 @@
-"""Images per second of `fit` against d2l's own loader and training loop.
+"""Images per second of `fit` against d2l's loop, and against bare steps.
 
     BOOK_DATA=/path/to/data .venv/bin/python tools/benchmark.py fashion-mnist
     BOOK_DATA=/path/to/data .venv/bin/python tools/benchmark.py cifar10
 
 Networks train for one epoch and are evaluated: with d2l's loader and
 d2l.train_ch6, then with utils.training.fit, in turn, in one process, with the
-same threads and batch size. Printed are the medians. Absolute numbers depend
-on the machine; the ratio is what to compare.
+same threads and batch size. Then fit trains once more with one minibatch to
+evaluate, beside a bare loop of as many steps (forward, backward, optimiser)
+on one minibatch that is ready in the same layout: the difference is what fit
+does besides. Printed are the medians. Absolute numbers depend on the machine;
+the ratios, made pair by pair, are what to compare.
 
 fashion-mnist: LeNet and the small AlexNet of chapter 2 on all images, with
 d2l.load_data_fashion_mnist, for which BOOK_DATA must hold them in
@@ -38,11 +41,12 @@ import nbformat
 import torch
 from d2l import torch as d2l
 from PIL import Image
+from torch.nn import functional as F
 from torchvision import transforms
 
 from tools.record import definitions
-from utils.data import load
-from utils.training import Recipe, fast_precision, fit
+from utils.data import batches, load
+from utils.training import Recipe, fast_precision, fit, sgd
 
 ALEXNET = ROOT / "chapters/02_alexnet.ipynb"
 # The beginnings of the cells that define the chapter's networks.
@@ -173,9 +177,7 @@ def main() -> None:
         seconds = {way: [] for way in ways}
         for _ in range(options.repeats):
             for way, train in ways.items():
-                start = time.perf_counter()
-                train(make())
-                seconds[way].append(time.perf_counter() - start)
+                seconds[way].append(timed(train, make()))
         medians = {way: statistics.median(s) for way, s in seconds.items()}
         for way, median in medians.items():
             print(
@@ -183,6 +185,45 @@ def main() -> None:
                 f"{medians['d2l'] / median:5.2f} times d2l",
                 flush=True,
             )
+        show_bare_steps(network, make, data, recipe, options.repeats)
+
+
+def timed(function, *arguments) -> float:
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
+def show_bare_steps(network, make, data, recipe, repeats) -> None:
+    """What fit does besides forward, backward and the optimiser's step."""
+    few = replace(data, validation=data.validation.take(BATCH))
+    images, labels = next(batches(data.train, BATCH))
+    steps = len(data.train) // BATCH
+
+    def bare(net):
+        net = net.to(memory_format=torch.channels_last).train()
+        optimizer = sgd(net, recipe)
+        for _ in range(steps):
+            loss = F.cross_entropy(net(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    def whole(net):
+        part = few.take(steps * BATCH)
+        fit(net, part, recipe, device="cpu", precision=torch.float32)
+
+    pairs = [
+        (timed(bare, make()), timed(whole, make())) for _ in range(repeats)
+    ]
+    ratios = [with_fit / alone for alone, with_fit in pairs]
+    print(
+        f"{network:14} bare steps, float32",
+        f"{steps * BATCH / statistics.median(a for a, _ in pairs):7,.0f};",
+        f"fit takes {statistics.median(ratios):.3f} times as long",
+        f"({min(ratios):.3f} to {max(ratios):.3f})",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -538,7 +538,8 @@ def batches(
             crops = crops.unfold(2, height, 1).unfold(3, width, 1)
             each = torch.arange(len(images), device=device)
             images = crops[each, :, tops[some], lefts[some]]
-        images = (images / 255 - mean) / std  # the mean colour is zero now
+        # In place after the first step; the mean colour is zero now.
+        images = (images / 255).sub_(mean).div_(std)
         if cutout:
             hidden = rows[some, :, None] & columns[some, None, :]
             images = images.masked_fill(hidden[:, None], 0)

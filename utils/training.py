@@ -25,7 +25,7 @@ from tqdm import tqdm
 from utils.data import Data, Split, batches
 from utils.scale import current_scale
 from utils.shapes import layer_table
-from utils.trial import SafeGradients, lay_out, try_step
+from utils.trial import arrange, try_step
 
 MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
 FIRST_STEPS = 5  # seconds after which a run is told how long it will take
@@ -130,6 +130,7 @@ def fit(
     check_images(data)
     table = layer_table(net, tuple(data.train.images.shape[1:]))
     check_labels(table.output_shape, data)
+    work = macs_by_epoch(net, data, recipe)
     device = torch.device(device or default_device())
     precision = precision or fast_precision(device)
     train = data.train.to(device)
@@ -155,7 +156,7 @@ def fit(
         "precision": str(precision).removeprefix("torch."),
         "parameters": table.parameters,
         "macs": table.macs,
-        "pflops": training_pflops(net, data, recipe),
+        "pflops": 6 * sum(work) / 1e15,
         "hardware": hardware(device),
         "versions": {
             "python": platform.python_version(),
@@ -169,7 +170,6 @@ def fit(
     elif checkpoint:  # an interrupted first epoch starts from these weights
         save_checkpoint(Path(checkpoint), parts, result)
 
-    work = macs_by_epoch(net, data, recipe)
     bar = Progress(
         total=sum(work),
         initial=sum(work[: len(result["epochs"])]),
@@ -182,7 +182,8 @@ def fit(
         start = time.perf_counter()
         # Each epoch draws from its own seed, so that the epoch after an
         # interruption is the one it would have been.
-        with torch.random.fork_rng(), safe:
+        care = safe if safe.met else contextlib.nullcontext()
+        with torch.random.fork_rng(), care:
             torch.manual_seed(1_000_003 * seed + epoch)
             loss, accuracy = train_epoch(
                 train,
@@ -221,6 +222,8 @@ def fit(
         if checkpoint:
             save_checkpoint(Path(checkpoint), parts, result)
     bar.close()
+    if safe.met:  # nor shall the reader's own backward pass meet the fault
+        arrange(net, torch.contiguous_format)
     if log:
         with complete_file(Path(log)) as file:
             text = json.dumps(result, indent=1, allow_nan=False)
@@ -289,7 +292,7 @@ def prepare(net, train, recipe, device, precision):
     """Try the smallest minibatch, then bring `net` where it will be trained.
 
     Returns:
-        The context in which its gradients are right.
+        A `SafeGradients`, in which to train it if that has `met` the fault.
     """
     count = len(train) % recipe.batch_size or recipe.batch_size
     ((images, labels),) = batches(train.take(count), count, device=device)
@@ -300,15 +303,13 @@ def prepare(net, train, recipe, device, precision):
     # Frozen parts of a network in training mode are left as they are.
     kept = contextlib.nullcontext() if net.training else in_mode(net, True)
     with torch.random.fork_rng(), kept:
-        layout, needs_care = try_step(
+        layout, safe = try_step(
             net, minibatches, device, mixed_precision(device, precision)
         )
     if not net.training:
         net.train()
-    net.to(device)
-    for tensor in (*net.parameters(), *net.buffers()):
-        tensor.data = lay_out(tensor.data, layout)
-    return SafeGradients() if needs_care else contextlib.nullcontext()
+    arrange(net.to(device), layout)
+    return safe
 
 
 @contextlib.contextmanager

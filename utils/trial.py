@@ -44,9 +44,15 @@ def lay_out(tensor: torch.Tensor, layout: torch.memory_format):
     return tensor.contiguous(memory_format=layout)
 
 
+def arrange(net: nn.Module, layout: torch.memory_format) -> None:
+    """Bring the network's tensors into a layout, in place."""
+    for tensor in (*net.parameters(), *net.buffers()):
+        tensor.data = lay_out(tensor.data, layout)
+
+
 def try_step(
     net: nn.Module, minibatches, device: torch.device, precision
-) -> tuple[torch.memory_format, bool]:
+) -> tuple[torch.memory_format, SafeGradients]:
     """Take the gradients once for each minibatch, on copies of the weights.
 
     Args:
@@ -56,9 +62,8 @@ def try_step(
         precision: a context manager to run the network in.
 
     Returns:
-        The fastest layout in which the network runs (one that calls
-        `x.view` may need contiguous tensors), and whether its gradients need
-        `SafeGradients`.
+        The fastest layout in which the network runs (one that calls `x.view`
+        may need contiguous tensors), and the `SafeGradients` in which it ran.
 
     Raises:
         ValueError: it runs in none; names the part that failed, or its
@@ -81,7 +86,7 @@ def try_step(
                         check_logits(logits, len(labels))
                         loss = F.cross_entropy(logits, labels)
                     loss.backward()
-            return layout, safe.met
+            return layout, safe
         except Exception as raised:  # of any kind, from any layer
             error = raised
     way_out = ""
