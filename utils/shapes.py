@@ -11,7 +11,13 @@ from html import escape
 import torch
 from torch import nn
 
-from utils.watch import IMAGES, Watch, field_and_jump, tensors_in
+from utils.watch import (
+    IMAGES,
+    Watch,
+    field_and_jump,
+    macs_of_one_image,
+    tensors_in,
+)
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 HEADER = "layer|kind|output|parameters|MACs|receptive field|jump".split("|")
@@ -188,19 +194,21 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
                 "minibatch, which sets it"
             )
     watch = Watch()
-    layers, running, counted, hooks = [], [], set(), []
+    # The module that runs, its input, the work before it and inside it.
+    running = [[None, None, 0, 0]]
+    layers, counted, hooks = [], set(), []
 
     def before(module, args, kwargs):
         x = next(tensors_in((args, kwargs)), None)
-        running.append([module, x, watch.macs(), 0])
+        running.append([module, x, watch.work(), 0])
 
     def after(module, args, kwargs, output):
-        while running[-1][0] is not module:
-            running.pop()  # failed, and the network went on without it
-        *_, macs_before, macs_inside = running.pop()
-        macs = watch.macs() - macs_before
-        if running:
-            running[-1][-1] += macs
+        while running[-1][0] is not module:  # its error has been caught
+            *_, work_inside = running.pop()
+            running[-1][-1] += work_inside
+        *_, work_before, work_inside = running.pop()
+        work = watch.work() - work_before
+        running[-1][-1] += work
         x = next(tensors_in(output), None)
         if x is not None:
             own = [p for p in module.parameters(False) if p not in counted]
@@ -211,7 +219,7 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
                     type(module).__name__,
                     of_one_image(x.shape),
                     sum(parameter.numel() for parameter in own),
-                    macs - macs_inside,
+                    macs_of_one_image(*(work - work_inside)),
                     *field_and_jump(x),
                     settings(module),
                 )
@@ -234,13 +242,12 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
                 x = watch.images(input_shape, dtype=[*kinds, None][0])
                 output = torch.func.functional_call(net, bare, (x,))
     except Exception as error:
-        where, why = "between two layers", ""
-        if running:
-            module, x, *_ = running[-1]
+        module, x, *_ = running[-1]
+        where = "between two layers"
+        if module is not None:
             where = f"{names[module]} ({type(module).__name__})"
-            why = mismatch(module, x)
         said = (str(error) or repr(error)).splitlines()[0]
-        why = why or f": {said}, for {images}"
+        why = mismatch(module, x) or f": {said}, for {images}"
         raise ValueError(where + why) from error
     finally:
         for hook in hooks:
@@ -254,12 +261,14 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
             "first axis must be the minibatch, one row an image: look for a "
             "view or reshape that does not begin with len(x)"
         )
+    listed = sum(work_inside for *_, work_inside in running)
+    outside = macs_of_one_image(*(watch.work() - listed))
     return LayerTable(
         input_shape,
         tuple(output.shape[1:]),
         layers,
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        macs=watch.macs(),
+        macs=sum(layer.macs for layer in layers) + outside,
     )
 
 

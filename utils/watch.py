@@ -10,6 +10,7 @@ claimed.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -47,7 +48,7 @@ class Watch(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.counter = FlopCounterMode(display=False)
-        self.once = 0  # flops that do not grow with the minibatch
+        self.once = 0
 
     def images(self, shape, dtype) -> torch.Tensor:
         """A minibatch of which each value sees its own pixel."""
@@ -55,10 +56,9 @@ class Watch(TorchDispatchMode):
         x.seen = [Side(0, 0, 1, size) for size in shape[-2:]], 0
         return x
 
-    def macs(self) -> int:
-        """Of one image, so far."""
-        each = self.counter.get_total_flops() - self.once
-        return (each // IMAGES + self.once) // 2
+    def work(self) -> np.ndarray:
+        """(flops so far, of which for all images together)."""
+        return np.array([self.counter.get_total_flops(), self.once])
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -66,7 +66,8 @@ class Watch(TorchDispatchMode):
         inputs = [(x, seen) for x, seen in inputs if seen != ()]
         flops = self.counter.get_total_flops()
         output = func(*args, **kwargs)
-        if not inputs:
+        sizes = [n for made in tensors_in(output) for n in made.shape]
+        if not inputs and all(n % IMAGES for n in sizes):
             self.once += self.counter.get_total_flops() - flops
         for made in tensors_in(output):
             seen = see_through(func, args, kwargs, inputs, made)
@@ -82,6 +83,14 @@ def tensors_in(value) -> Iterator[torch.Tensor]:
     elif isinstance(value, (list, tuple, dict)):
         for part in value.values() if isinstance(value, dict) else value:
             yield from tensors_in(part)
+
+
+def macs_of_one_image(flops: int, once: int) -> int:
+    """Work that is done once counts in full, if that explains the count (in
+    a network over time the first step alone may not see the image)."""
+    grows = flops - once
+    exact = grows % IMAGES == 0
+    return int(grows // IMAGES + once if exact else flops // IMAGES) // 2
 
 
 def seen_by(x: torch.Tensor):
@@ -128,8 +137,7 @@ def see_through(func, args, kwargs, inputs, output):
     is_map = list(x.shape[-2:]) == [side.size for side in sides]
     dims = axes_of(call, x.dim()) if name in ALONG_AXES else []
     if torch.Tag.pointwise in func.tags or name in ELEMENTWISE:
-        alike = all(x.shape == output.shape for x, _ in inputs)
-        if alike and not call.get("training"):
+        if not call.get("training"):  # else each value sees the whole map
             return join(views)
     elif dims and is_map and max(dims) < -2:
         return join(views)
@@ -148,7 +156,7 @@ def see_through(func, args, kwargs, inputs, output):
 def axes_of(call, rank) -> list[int]:
     """The axes that a call names, counted from the end: -2 are the rows."""
     dims = [call[key] for key in ("dim", "dim0", "dim1") if key in call]
-    dims = dims[0] if isinstance(dims[0], list) else dims
+    dims = dims[0] if dims and isinstance(dims[0], list) else dims
     dims = range(rank) if dims in ([], [None]) else dims
     return [d % rank - rank for d in dims]
 
