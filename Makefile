@@ -61,7 +61,7 @@ book: .venv/ready
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell
+	$(BIN)/python $(BIN)/codespell
 	$(PYTEST) --dist worksteal -m "not long" tests
 	@$(MAKE) --no-print-directory smoke
 	@echo

@@ -337,6 +337,7 @@ def test_buttons_lead_to_the_chapter(site, chapter):
     links = {a["href"] for a in soup.select(".article-header-buttons a[href]")}
     repository = CONFIG["repository"]
     url = os.environ.get("BOOK_REPO_URL", repository["url"])
+    url = url.rstrip("/").removesuffix(".git")
     colab = url.replace("github.com", "colab.research.google.com/github")
     assert f"{colab}/blob/{repository['branch']}/{chapter}.ipynb" in links
     assert url in links
