@@ -466,6 +466,20 @@ def test_a_minibatch_that_does_not_stay_apart_is_refused(net, returned):
         layer_table(Calls(lambda self, x: net(x)), (3, 8, 8))
 
 
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda net, x: torch.stack([net.conv(i) for i in x]), "together"),
+        (lambda net, x: net.conv(x) if x.sum() > 0 else x, "no step depend"),
+        (lambda net, x: x * net.mask, "register tensors as buffers"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(forward, message):
+    net = Calls(forward, conv=nn.Conv2d(1, 4, 3), mask=torch.ones(8, 8))
+    with pytest.raises(ValueError, match=message):
+        layer_table(net, (1, 8, 8))
+
+
 def test_statistics_of_the_minibatch_need_more_than_one_image():
     bare = nn.BatchNorm2d(2, track_running_stats=False)
     table = layer_table(nn.Sequential(nn.Conv2d(1, 2, 8), bare), (1, 8, 8))
@@ -508,6 +522,19 @@ def seen(function, shape, **parts):
         (lambda n, x: F.layer_norm(x, x.shape[1:]), 32, (None, None)),
         (lambda n, x: F.pixel_unshuffle(x, 2), 32, (None, None)),
         (lambda n, x: F.unfold(x, 3), 32, (None, None)),
+        (
+            lambda n, x: F.conv1d(x[:, 0], x.new_ones(4, 32, 3)),
+            32,
+            2 * (None,),
+        ),
+        (lambda n, x: F.adaptive_avg_pool2d(n.c(x), 5), 32, (8, 6)),
+        (
+            lambda n, x: F.adaptive_avg_pool2d(x[..., :4, :9], 6),
+            32,
+            2 * (None,),
+        ),
+        (lambda n, x: F.adaptive_max_pool2d(n.c(x), 1), 32, (32, 1)),
+        (lambda n, x: F.adaptive_max_pool2d(x, 7), 32, (None, None)),
         (lambda n, x: x[..., ::2, ::2] + x[..., 8:-8, 8:-8], 32, (None, None)),
         (lambda n, x: n.c(x)[..., 2:, 2:] + x[..., :28, :28], 32, (5, 1)),
         (lambda n, x: x.flatten(1).softmax(1), 32, (None, None)),

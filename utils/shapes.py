@@ -247,6 +247,9 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
         if module is not None:
             where = f"{names[module]} ({type(module).__name__})"
         said = (str(error) or repr(error)).splitlines()[0]
+        if "meta" in said:
+            said += " (it runs without data: register tensors as buffers, "
+            said += "and let no step depend on values)"
         why = mismatch(module, x) or f": {said}, for {images}"
         raise ValueError(where + why) from error
     finally:

@@ -48,7 +48,7 @@ class Watch(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.counter = FlopCounterMode(display=False)
-        self.once = 0
+        self.once = 0  # flops that do not grow with the minibatch
 
     def images(self, shape, dtype) -> torch.Tensor:
         """A minibatch of which each value sees its own pixel."""
@@ -86,11 +86,21 @@ def tensors_in(value) -> Iterator[torch.Tensor]:
 
 
 def macs_of_one_image(flops: int, once: int) -> int:
-    """Work that is done once counts in full, if that explains the count (in
-    a network over time the first step alone may not see the image)."""
-    grows = flops - once
-    exact = grows % IMAGES == 0
-    return int(grows // IMAGES + once if exact else flops // IMAGES) // 2
+    """From the work for all images, some of it perhaps done once for all.
+
+    In a network over time the first step may not see the image although it
+    is work for the image; then only the whole is a multiple.
+
+    Raises:
+        ValueError: it cannot be told what is for one image.
+    """
+    for shared in (once, 0):
+        if (flops - shared) % IMAGES == 0:
+            return int((flops - shared) // IMAGES + shared) // 2
+    raise ValueError(
+        "the images of a minibatch do not go through it together, so the "
+        "work for one is not known"
+    )
 
 
 def seen_by(x: torch.Tensor):
@@ -115,10 +125,7 @@ ALONG_AXES = (
     "cat slice select split split_with_sizes unbind transpose mean sum amax "
     "amin cumsum _softmax _log_softmax"
 ).split()
-VIEWS = (
-    "view _unsafe_view unsqueeze squeeze expand detach alias slice "
-    "_adaptive_avg_pool2d"
-).split()
+VIEWS = "view _unsafe_view unsqueeze squeeze expand detach alias slice".split()
 WINDOWS = "convolution max_pool2d_with_indices avg_pool2d avg_pool3d".split()
 
 
@@ -179,6 +186,13 @@ def look_through_window(name, call, sides, dims, output):
         kernel = call.get("kernel_size") or call["weight"].shape[2:]
         stride, padding = call["stride"] or kernel, call["padding"]
         dilation = call.get("dilation", 1)
+        if len(kernel) == 1:  # along columns only, and mixing all rows
+            return None
+    elif name in ("_adaptive_avg_pool2d", "adaptive_max_pool2d"):
+        if any(s.size % n for s, n in zip(sides, sizes, strict=True)):
+            return None
+        kernel = [s.size // n for s, n in zip(sides, sizes, strict=True)]
+        stride = 1 if max(sizes) == 1 else kernel  # a mean keeps the jump
     elif name == "constant_pad_nd":
         padding = [0, *call["pad"][-2::-2]]  # it begins with the last axis
     elif name == "slice":
