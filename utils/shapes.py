@@ -203,13 +203,15 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
         running.append([module, x, watch.work(), 0])
 
     def after(module, args, kwargs, output):
+        x = next(tensors_in(output), None)
+        if x is not None and 0 in x.shape:
+            raise ValueError(f"{as_text(x.shape)} has no values")
         while running[-1][0] is not module:  # its error has been caught
             *_, work_inside = running.pop()
             running[-1][-1] += work_inside
         *_, work_before, work_inside = running.pop()
         work = watch.work() - work_before
         running[-1][-1] += work
-        x = next(tensors_in(output), None)
         if x is not None:
             own = [p for p in module.parameters(False) if p not in counted]
             counted.update(own)

@@ -119,7 +119,7 @@ def field_and_jump(x: torch.Tensor) -> tuple[int | None, int | None]:
 # PyTorch's tag "pointwise"; that touch no axis but `dim`; that only read anew.
 ELEMENTWISE = (
     "native_batch_norm _native_batch_norm_legit_no_training clone _to_copy "
-    "hardswish _prelu_kernel log_sigmoid_forward"
+    "hardtanh hardswish mish leaky_relu _prelu_kernel log_sigmoid_forward"
 ).split()
 ALONG_AXES = (
     "cat slice select split split_with_sizes unbind transpose mean sum amax "
