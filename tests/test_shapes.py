@@ -387,6 +387,16 @@ def test_a_sequence_that_has_the_minibatch_second():
     assert (table.macs, table.output_shape) == counted(net, (3, 8, 8))
 
 
+def test_a_layer_that_sees_an_image_in_windows():
+    net = Calls(
+        lambda net, x: net.conv(x.view(-1, 1, 4, 8)).view(len(x), -1),
+        conv=nn.Conv2d(1, 5, 3),
+    )
+    table = layer_table(net, (1, 8, 8))
+    assert table["conv"].output_shape == (2, 5, 2, 6)
+    assert table.output_shape == (2 * 5 * 2 * 6,)
+
+
 class OwnConvolution(nn.Conv2d):
     def forward(self, x):
         weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
