@@ -205,3 +205,14 @@ def test_a_reader_drives_the_figure(browser, figure, tmp_path):
     assert seen["full"] and seen["squares"] == 6
     assert seen["marks"] == 6, "two networks in three bars"
     assert seen["other"].startswith("1 convolution in 1 block: ")
+
+
+def test_a_network_whose_field_is_not_known_is_refused():
+    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    gated = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4),
+                          nn.Conv2d(4, 4, 3))  # fmt: skip
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    for net in (gated, flat):
+        networks = {"odd": layer_table(net, (3, 8, 8))}
+        with pytest.raises(ValueError, match="'odd' has no receptive field"):
+            growing_network(picture, networks)

@@ -327,6 +327,23 @@ def test_adaptive_pooling_is_refused_even_where_it_keeps_the_size():
         shape_stepper(layer_table(net, (3, 8, 8)), ())
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(3, 4, (3, 5)),
+        nn.Conv2d(3, 4, 3, padding="same"),
+        nn.Conv2d(3, 4, 3, stride=(1, 2)),
+        nn.MaxPool2d((2, 3)),
+        nn.AvgPool2d(3, stride=(2, 1)),
+    ],
+    ids=str,
+)
+def test_windows_that_are_no_squares_are_refused(module):
+    table = layer_table(nn.Sequential(module), (3, 8, 8))
+    with pytest.raises(ValueError, match=r"0 \(.*one whole number"):
+        shape_stepper(table, ())
+
+
 # What a reader does, on a page with the figure twice.
 DRIVER = """() => {
 const [figure, other] = document.querySelectorAll(".shst");

@@ -314,6 +314,12 @@ def _chain(table: LayerTable) -> list[dict]:
                     f"{where} does not take its input from the layer before "
                     "it; the stepper needs a network that is one chain"
                 )
+            for name, value in layer.settings.items():
+                if not isinstance(value, int):
+                    raise ValueError(
+                        f"{where}: {name}={value!r}; the stepper computes "
+                        "with one whole number for height and width"
+                    )
             row = {"name": layer.name, "kind": layer.kind, "notes": ""}
             layers.append(row | layer.settings)
         elif layer.kind != "Flatten":
@@ -369,11 +375,19 @@ def growing_network(
         picture: uint8 (3, H, W), what the receptive fields are drawn on.
         networks: by name, the networks to mark beside the reader's; all on
             square inputs of one size.
+
+    Raises:
+        ValueError: the receptive field of a network is not known.
     """
     marks = {}
     for name, table in networks.items():
         windows = ("Conv2d", "MaxPool2d")
         seen = [x.receptive_field for x in table.layers if x.kind in windows]
+        if not seen or seen[-1] is None:
+            raise ValueError(
+                f"{name!r} has no receptive field that is known; the figure "
+                "needs a chain of convolutions and poolings"
+            )
         made = [x for x in table.layers if x.kind in ("Conv2d", "Linear")]
         marks[name] = {
             "field": seen[-1],

@@ -5,6 +5,7 @@ tensors without data and writes down, layer by layer, the output shape, the
 parameters, the multiply-accumulates and the receptive field.
 """
 
+import contextlib
 from dataclasses import dataclass
 from html import escape
 
@@ -161,6 +162,17 @@ def counts(*numbers: int | None) -> list[str]:
     return [f"{number:,}" if number else "–" for number in numbers]
 
 
+@contextlib.contextmanager
+def in_mode(net: nn.Module, training: bool):
+    """Training or evaluation mode; afterwards each part as it was."""
+    modes = {module: module.training for module in net.modules()}
+    try:
+        yield net.train(training)
+    finally:
+        for module, was_training in modes.items():
+            module.training = was_training
+
+
 def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
     """Run `net` once without data and describe each layer that was called.
 
@@ -228,7 +240,6 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
             )
 
     images = f"{IMAGES} images of {as_text(input_shape)}"
-    modes = {module: module.training for module in names}
     try:
         for module in names:
             if not list(module.children()) or list(module.parameters(False)):
@@ -236,8 +247,7 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
                     module.register_forward_pre_hook(before, with_kwargs=True),
                     module.register_forward_hook(after, with_kwargs=True),
                 ]
-        net.eval()
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), in_mode(net, False):
             bare = {k: torch.empty_like(t, device="meta") for k, t in tensors}
             kinds = [t.dtype for t in bare.values() if t.is_floating_point()]
             with torch.device("meta"), watch.counter, watch:
@@ -257,8 +267,6 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     output = next(tensors_in(output), torch.empty(()))
     if output.shape[:1] != (IMAGES,):
         raise ValueError(

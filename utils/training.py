@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from utils.data import Data, Split, batches
 from utils.scale import current_scale
-from utils.shapes import layer_table
+from utils.shapes import in_mode, layer_table
 from utils.trial import arrange, try_step
 
 MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
@@ -310,17 +310,6 @@ def prepare(net, train, recipe, device, precision):
         net.train()
     arrange(net.to(device), layout)
     return safe
-
-
-@contextlib.contextmanager
-def in_mode(net: nn.Module, training: bool):
-    """Training or evaluation mode; afterwards each part as it was."""
-    modes = {module: module.training for module in net.modules()}
-    try:
-        yield net.train(training)
-    finally:
-        for module, was_training in modes.items():
-            module.training = was_training
 
 
 def shrunken(images, recipe: Recipe, epoch: int):
