@@ -34,7 +34,7 @@ from utils.training import default_device, fast_precision, hardware
 # The kinds of machine, and what a reader calls them.
 KINDS = {
     "AVX2": "most laptops (AVX2)",
-    "bfloat16": "newer processors (bfloat16)",
+    "bfloat16": "newer ones (bfloat16)",
     "GPU": "a free Colab GPU",
 }
 # Together they make a faster processor work like one that has only AVX2.
