@@ -15,8 +15,7 @@ from tools import times
 
 CHAPTERS = sorted((Path(__file__).parent.parent / "chapters").glob("*.ipynb"))
 HEADER = (
-    "| time | most laptops (AVX2) | newer ones (bfloat16) "
-    "| a free Colab GPU |"
+    "| time | most laptops (AVX2) | newer ones (bfloat16) | a free Colab GPU |"
 )
 
 
