@@ -435,6 +435,9 @@ def test_precision_follows_the_processor(monkeypatch, able, expected):
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: able, raising=False
     )
+    monkeypatch.setattr(
+        torch.backends.cpu, "get_cpu_capability", lambda: "AVX512"
+    )
     assert training.fast_precision(torch.device("cpu")) == expected
 
 
