@@ -27,7 +27,7 @@ if sys.path[0] != str(root):
 fetched = []
 if not roots:  # Colab, Kaggle or any folder that is not a checkout
     url = os.environ.get("BOOK_REPO_URL", book_url)
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org")
+    index = os.environ.get("PIP_INDEX_URL", url)
     quiet = {"GIT_TERMINAL_PROMPT": "0", "PIP_USER": "0", "LC_ALL": "C"}
     how = {"env": {**os.environ, **quiet}, "check": True}
     how |= {"capture_output": True, "errors": "replace"}
