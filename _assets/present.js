@@ -1,7 +1,8 @@
 /* Presenter mode: `p` (or #present in the address) shows the chapter screen
    by screen, as large as the window allows. Arrow keys, space and Page Up/Down
    turn the screens, Home and End jump, Esc or `p` leaves. Everything on the
-   page keeps working.
+   page keeps working. #present goes on where it was interrupted: the browser
+   remembers the place (store.js) until one leaves, or reaches the end.
 
    A new screen begins at a heading of the first or second level, at a cell
    tagged "slide", and where the window is full. */
@@ -13,6 +14,8 @@
     ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1,
     Home: -Infinity, End: Infinity,
   };
+  const store = window.bookStore;
+  const PAGE = DOCUMENTATION_OPTIONS.pagename;
   let screens = []; // arrays of elements
   let current = 0;
   let place = null; // the "3 / 17" in the corner; null: not presenting
@@ -23,11 +26,13 @@
       child.matches("section, div.cell") ? blocks(child) : [child]);
   }
 
-  function makeScreens(article) {
+  const allBlocks = () => blocks(document.querySelector("article.bd-article"));
+
+  function makeScreens() {
     const room = window.innerHeight * 0.88;
     screens = [];
     let top = 0;
-    for (const block of blocks(article)) {
+    for (const block of allBlocks()) {
       const box = block.getBoundingClientRect();
       const starts = block.matches("h1, h2, .tag_slide > :first-child");
       if (!screens.length || starts || box.bottom - top > room) {
@@ -48,25 +53,28 @@
       block.classList.toggle("present-off", i !== current)));
     place.textContent = `${current + 1} / ${screens.length}`;
     window.scrollTo(0, 0);
+    if (screens[current] === screens.at(-1)) return store.remove("present");
+    const block = allBlocks().indexOf(screens[current][0]);
+    store.set("present", { page: PAGE, block });
   }
 
   /** Cut the page anew and show the screen that holds `block`. */
   function cut(block) {
     document.querySelectorAll(".present-off").forEach((hidden) =>
       hidden.classList.remove("present-off"));
-    makeScreens(document.querySelector("article.bd-article"));
+    makeScreens();
     show(screens.findIndex((screen) => screen.includes(block)));
   }
 
-  function enter() {
-    const all = blocks(document.querySelector("article.bd-article"));
-    const visible = all.find(
-      (block) => block.getBoundingClientRect().bottom > 60);
+  /** Begin with `block`, or with what the window shows. */
+  function enter(block) {
+    const visible = allBlocks().find(
+      (each) => each.getBoundingClientRect().bottom > 60);
     place = document.createElement("div");
     place.className = "present-place";
     document.body.append(place);
     document.body.classList.add("presenting");
-    cut(visible);
+    cut(block ?? visible);
   }
 
   function leave() {
@@ -76,6 +84,7 @@
       hidden.classList.remove("present-off"));
     place.remove();
     place = null;
+    store.remove("present");
     block.scrollIntoView();
   }
 
@@ -99,6 +108,7 @@
   window.addEventListener("load", async () => {
     if (location.hash !== "#present") return;
     await window.MathJax?.startup?.promise;
-    enter();
+    const { page, block } = store.get("present");
+    enter(page === PAGE ? allBlocks()[block] : undefined);
   });
 })();
