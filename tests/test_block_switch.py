@@ -22,7 +22,7 @@ from tests.figure_checks import (
     without_content,
 )
 from tools.record import definitions
-from utils.display import block_switch
+from utils.figures import block_switch
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tests/js/run_blocks.js"

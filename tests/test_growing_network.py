@@ -20,7 +20,7 @@ from tests.figure_checks import (
     stored_figures,
     without_content,
 )
-from utils.display import growing_network
+from utils.figures import growing_network
 from utils.shapes import layer_table
 
 SCRIPT = Path(__file__).parent / "js" / "grow_networks.js"

@@ -18,7 +18,7 @@ from tests.figure_checks import (
     stored_figures,
     without_content,
 )
-from utils.display import kernel_lab
+from utils.figures import kernel_lab
 
 SCRIPT = Path(__file__).parent / "js" / "convolve.js"
 

@@ -18,7 +18,7 @@ from tests.figure_checks import (
     stored_figures,
     without_content,
 )
-from utils.display import shape_stepper
+from utils.figures import shape_stepper
 from utils.shapes import layer_table
 
 SCRIPT = Path(__file__).parent / "js" / "compute_tables.js"

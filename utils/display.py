@@ -1,41 +1,24 @@
 """Pictures of data, of training and of what a network has learned.
 
-Charts and pictures have a white ground in every theme; the one interactive
-figure, `shape_stepper`, follows the reader's light or dark mode.
+They have a white ground in every theme. What moves is in `utils.figures`.
 """
 
-import base64
-import io
-import json
-import math
 from collections.abc import Sequence
-from html import escape
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from IPython.display import HTML
-from PIL import Image
-from torch import nn
+from IPython.display import display
 
-from utils.shapes import LayerTable
+from utils.tables import ChartData
 
-FIGURES = Path(__file__).parent / "figures"
-
-# Okabe and Ito's palette: told apart with every common colour blindness.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Blue, orange, green (Okabe and Ito's), violet, brown and black: all reach a
+# contrast of 3 : 1 with white, and with the page where dark mode inverts
+# them. Markers tell them apart where colours do not.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#9000F0", "#601800", "#000000")
 MARKERS = "osD^vX"
 
 # Black on white, also for a reader who has set a dark style.
 on_white = plt.style.context("default")
-
-# Starting points of the shape stepper: label, note, side of the input and
-# the settings that differ from the table's, by layer.
-ALEXNET_PRESETS = (
-    ("227, padding 0", "the arithmetic that works", 227, {}),
-    ("224, padding 0", "what the paper prints", 224, {}),
-    ("224, padding 2", "torchvision’s answer", 224, {"conv1": {"padding": 2}}),
-)
 
 
 def show_images(
@@ -170,7 +153,7 @@ def plot_history(*logs: dict, labels: Sequence[str] | None = None) -> None:
     """Plot loss and accuracy over the epochs of one or more trainings.
 
     Dashed is training, solid is validation; several logs differ by marker
-    and by colour.
+    and by colour. The numbers follow, as a folded table.
 
     Args:
         logs: what `utils.training.fit` returned.
@@ -221,327 +204,16 @@ def plot_history(*logs: dict, labels: Sequence[str] | None = None) -> None:
     axes[0].legend(fontsize=9, frameon=False)
     figure.tight_layout()
     plt.show()
-
-
-def shape_stepper(
-    table: LayerTable, presets: Sequence[tuple] = ALEXNET_PRESETS
-) -> HTML:
-    """The interactive layer table: change a layer, watch the rest follow.
-
-    The figure is one piece of HTML that needs no library and no network.
-    Without JavaScript it is a plain table. Equal tables give equal HTML.
-
-    Args:
-        table: from `layer_table`, for a network that is one chain of Conv2d,
-            MaxPool2d, AvgPool2d and Linear layers on a square image. Layers
-            that change neither size nor parameters (ReLU, LRN, dropout) are
-            noted beside the layer before them.
-        presets: starting points, each (label, note, side of the input,
-            {layer name: {setting: value}}).
-
-    Returns:
-        The figure, shown when it is the value of a cell.
-
-    Raises:
-        ValueError: the network branches, or has another layer that changes
-            sizes; or a preset names a layer that is not there.
-    """
-    channels, side, width = table.input_shape
-    if side != width:
-        raise ValueError(f"the input is {side} × {width}; wanted a square")
-    layers = _chain(table)
-    names = [layer["name"] for layer in layers]
-    for label, _, _, changes in presets:
-        for name in changes:
-            if name not in names:
-                raise ValueError(
-                    f"preset {label!r} changes {name!r}; the layers are "
-                    f"{', '.join(names)}. Pass presets of your own, or ()"
-                )
-    keys = ("label", "note", "side", "changes")
-    data = {
-        "input": {"channels": channels, "side": side},
-        "layers": layers,
-        "presets": [dict(zip(keys, p, strict=True)) for p in presets],
+    columns = {
+        f"{part}_{key}": form
+        for key, form in (("loss", ".3f"), ("accuracy", ".1%"))
+        for part in ("train", "validation")
     }
-    return _figure("shape", "stepper", "shst", data, table._repr_html_())
-
-
-def _figure(topic, name, css_class, data, without_script) -> HTML:
-    """One piece of HTML: style, data attributes, a fallback, scripts.
-
-    All figures share a frame. The arithmetic has a file of its own so that
-    node can test it. The scripts share one function, so that figures on a
-    page do not meet.
-    """
-    frame_style, frame, style, arithmetic, drawing = (
-        (FIGURES / file).read_text("utf-8")
-        for file in (
-            "frame.css",
-            "frame.js",
-            f"{topic}_{name}.css",
-            f"{topic}_arithmetic.js",
-            f"{topic}_{name}.js",
-        )
+    head = {"run": "", "epoch": "d"}
+    head |= {c.replace("_", " "): form for c, form in columns.items()}
+    rows = (
+        (label, entry["epoch"], *(entry[c] for c in columns))
+        for log, label in zip(logs, labels, strict=True)
+        for entry in log["epochs"]
     )
-    style = frame_style.replace("FIGURE", css_class) + style
-    drawing = frame.replace("FIGURE", css_class) + drawing
-    attributes = ""
-    for key, value in data.items():
-        if not isinstance(value, str):
-            value = json.dumps(value, ensure_ascii=False)
-        attributes += f' data-{key}="{escape(value)}"'
-    return HTML(
-        f"<style>{style}</style>\n"
-        f'<div class="{css_class}"{attributes}>{without_script}</div>\n'
-        f"<script>(function () {{\n{arithmetic}{drawing}}})();</script>"
-    )
-
-
-def _chain(table: LayerTable) -> list[dict]:
-    """The layers that change sizes, each with notes on those that do not."""
-    layers: list[dict] = []
-    shape = table.input_shape
-    for layer in table.layers:
-        where = f"{layer.name} ({layer.kind})"
-        if layer.kind in ("Conv2d", "MaxPool2d", "AvgPool2d", "Linear"):
-            arriving, wanted = shape[0], layer.settings.get("in_channels")
-            if layer.kind == "Linear":
-                arriving = math.prod(shape)
-                wanted = layer.settings["in_features"]
-            if wanted not in (None, arriving):
-                raise ValueError(
-                    f"{where} does not take its input from the layer before "
-                    "it; the stepper needs a network that is one chain"
-                )
-            for name, value in layer.settings.items():
-                if not isinstance(value, int):
-                    raise ValueError(
-                        f"{where}: {name}={value!r}; the stepper computes "
-                        "with one whole number for height and width"
-                    )
-            row = {"name": layer.name, "kind": layer.kind, "notes": ""}
-            layers.append(row | layer.settings)
-        elif layer.kind != "Flatten":
-            same = layer.output_shape == shape and not layer.parameters
-            if not same or layer.kind.startswith("Adaptive"):
-                raise ValueError(
-                    f"{where} changes sizes or has parameters in a way that "
-                    "the stepper cannot follow"
-                )
-            if layers:
-                note = layer.kind.replace("LocalResponseNorm", "LRN")
-                notes = f"{layers[-1]['notes']} · {note}"
-                layers[-1]["notes"] = notes.strip(" ·")
-        shape = layer.output_shape
-    return layers
-
-
-def kernel_lab(
-    pictures: dict[str, torch.Tensor], kernels: dict[str, torch.Tensor]
-) -> HTML:
-    """Interactive: convolve a picture with a kernel that the reader edits.
-
-    Args:
-        pictures: by name, grey squares, uint8 of shape (H, H).
-        kernels: by name, of shape (k, k) with odd k from 1 to 7; the first
-            is the one that the figure starts with.
-
-    Raises:
-        ValueError: a picture or a kernel has another shape.
-    """
-    for name, shape in ((n, p.shape) for n, p in pictures.items()):
-        if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 7:
-            raise ValueError(f"{name!r} is {tuple(shape)}; wanted a square")
-    for name, shape in ((n, k.shape) for n, k in kernels.items()):
-        if tuple(shape) not in ((1, 1), (3, 3), (5, 5), (7, 7)):
-            raise ValueError(f"{name!r} is {tuple(shape)}; wanted 7 × 7 or so")
-    pixels = [{"name": n, "pixels": p.tolist()} for n, p in pictures.items()]
-    weights = [
-        {"name": n, "weights": k.double().mul(100).round().div(100).tolist()}
-        for n, k in kernels.items()
-    ]
-    data = {"pictures": pixels, "kernels": weights}
-    fallback = "<p>This figure needs JavaScript.</p>"
-    return _figure("kernel", "lab", "klab", data, fallback)
-
-
-def growing_network(
-    picture: torch.Tensor, networks: dict[str, LayerTable]
-) -> HTML:
-    """The interactive figure that builds a VGG, block by block.
-
-    Args:
-        picture: uint8 (3, H, W), what the receptive fields are drawn on.
-        networks: by name, the networks to mark beside the reader's; all on
-            square inputs of one size.
-
-    Raises:
-        ValueError: the receptive field of a network is not known.
-    """
-    marks = {}
-    for name, table in networks.items():
-        windows = ("Conv2d", "MaxPool2d")
-        seen = [x.receptive_field for x in table.layers if x.kind in windows]
-        if not seen or seen[-1] is None:
-            raise ValueError(
-                f"{name!r} has no receptive field that is known; the figure "
-                "needs a chain of convolutions and poolings"
-            )
-        made = [x for x in table.layers if x.kind in ("Conv2d", "Linear")]
-        marks[name] = {
-            "field": seen[-1],
-            "parameters": table.parameters,
-            "macs": table.macs,
-            "activations": sum(math.prod(x.output_shape) for x in made),
-        }
-    file = io.BytesIO()
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "PNG")
-    source = base64.b64encode(file.getvalue()).decode()
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{mark['parameters']:,} parameters"
-        f"</td><td>{mark['macs']:,} MACs</td></tr>"
-        for name, mark in marks.items()
-    )
-    data = {
-        "side": table.input_shape[1],
-        "marks": marks,
-        "picture": f"data:image/png;base64,{source}",
-    }
-    return _figure(
-        "growing", "network", "grow", data, f"<table>{rows}</table>"
-    )
-
-
-def block_switch(
-    net: nn.Module,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    class_names: Sequence[str],
-    mean: torch.Tensor,
-    std: torch.Tensor,
-) -> HTML:
-    """Interactive: a residual network runs in the page, block by block.
-
-    The reader takes blocks out, that is, sets F(x) to zero, and sees what the
-    network says then. Batch norm is folded into the convolutions, and their
-    weights are rounded to 6 bits, with one scale an output channel, so that
-    each takes one character of the page.
-
-    Args:
-        net: (stem, blocks, average, flatten, linear) as in chapter 6. The
-            stem is convolution, batch norm, ReLU; a block has a `function`
-            of two 3 × 3 convolutions, each with batch norm, and a `shortcut`
-            without parameters.
-        images: uint8 (N, 3, H, H), to choose from.
-        labels: int64 (N,), their classes.
-        class_names: by class.
-        mean, std: (3,), what the network's inputs are normalised with.
-
-    Raises:
-        ValueError: an argument has another shape, or the network has another
-            layer than these, which the page would compute wrongly.
-    """
-    square = (3, *images.shape[3:], *images.shape[3:])
-    wanted = images.dtype == torch.uint8 and images.shape[1:] == square
-    if not wanted or not len(images):
-        raise ValueError(
-            f"images are {images.dtype} {tuple(images.shape)}; wanted "
-            "torch.uint8 (N, 3, H, H), values from 0 to 255"
-        )
-    if mean.shape != (3,) or std.shape != (3,):
-        raise ValueError(
-            f"mean is {tuple(mean.shape)}, std is {tuple(std.shape)}; wanted "
-            "(3,), one number a colour"
-        )
-    try:
-        stem, blocks, average, flatten, linear = net
-        _expect(average, nn.AdaptiveAvgPool2d)
-        _expect(flatten, nn.Flatten)
-        convolution, relu = stem
-        _expect(relu, nn.ReLU)
-        packed = {
-            "stem": _packed_convolution(*convolution),
-            "blocks": [_packed_block(block) for block in blocks],
-            "linear": {
-                "weights": _base64(linear.weight.detach().float()),
-                "bias": _base64(linear.bias.detach().float()),
-            },
-            "mean": mean.tolist(),
-            "std": std.tolist(),
-        }
-        classes = linear.out_features
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            "the network is not a stem, blocks with `function` and "
-            "`shortcut`, average, flatten and linear layer, as cifar_net of "
-            f"chapter 6 makes it with option A ({error})"
-        ) from error
-    if len(class_names) != classes:
-        raise ValueError(
-            f"{len(class_names)} class names for a network of {classes} "
-            "classes; give one each"
-        )
-    known = set(range(classes)).issuperset(labels.tolist())
-    if labels.shape != images.shape[:1] or not known:
-        raise ValueError(
-            f"labels are {labels.tolist()}; wanted {len(images)}, one an "
-            f"image, from 0 to {classes - 1}"
-        )
-    data = {
-        "names": list(class_names),
-        "labels": labels.tolist(),
-        "pictures": _base64(images),
-        "network": packed,
-    }
-    fallback = (
-        f"<p>Here a network of {len(packed['blocks'])} residual blocks runs "
-        f"in your browser, on {len(images)} pictures, and you can switch its "
-        "blocks off. That needs JavaScript.</p>"
-    )
-    return _figure("block", "switch", "bsw", data, fallback)
-
-
-def _expect(layer: nn.Module, kind: type) -> None:
-    """The page knows one layer at each place; others are refused."""
-    if not isinstance(layer, kind):
-        raise TypeError(f"{layer} where {kind.__name__} is wanted")
-
-
-def _packed_block(block: nn.Module) -> dict:
-    """The two convolutions of a residual block."""
-    first, relu, second = block.function
-    _expect(relu, nn.ReLU)
-    if not hasattr(block.shortcut, "new_channels"):
-        _expect(block.shortcut, nn.Identity)
-    return {
-        "first": _packed_convolution(*first),
-        "second": _packed_convolution(*second),
-    }
-
-
-def _packed_convolution(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> dict:
-    """Fold batch norm in, as it is in evaluation, and round to 6 bits."""
-    settings = (conv.kernel_size, conv.padding, conv.dilation, conv.groups)
-    if settings != ((3, 3), (1, 1), (1, 1), 1) or conv.bias is not None:
-        raise ValueError(f"{conv} is not 3 × 3, padding 1, without bias")
-    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-    weight = (conv.weight * factor.view(-1, 1, 1, 1)).detach().float()
-    scales = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / 31
-    whole = (weight / scales.view(-1, 1, 1, 1)).round().char()  # -31 to 31
-    return {
-        "inputs": conv.in_channels,
-        "outputs": conv.out_channels,
-        "stride": conv.stride[0],
-        # As characters from "?" to "}", none of which HTML would escape.
-        "weights": (whole + 94).cpu().numpy().tobytes().decode("ascii"),
-        "scales": _base64(scales),
-        "bias": _base64(
-            (norm.bias - norm.running_mean * factor).detach().float()
-        ),
-    }
-
-
-def _base64(numbers: torch.Tensor) -> str:
-    """The bytes of a tensor, as text."""
-    return base64.b64encode(numbers.cpu().numpy().tobytes()).decode("ascii")
+    display(ChartData(head, rows))

@@ -3,7 +3,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { computeTable, remainderHint } = require(
-  path.join(__dirname, "../../utils/figures/shape_arithmetic.js"));
+  path.join(__dirname, "../../utils/figures/shape_stepper/arithmetic.js"));
 
 const cases = JSON.parse(fs.readFileSync(0, "utf8"));
 const tables = cases.map(({ input, layers }) => {

@@ -3,7 +3,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { convolve, multiply, pixelsUnder } = require(
-  path.join(__dirname, "../../utils/figures/kernel_arithmetic.js"));
+  path.join(__dirname, "../../utils/figures/kernel_lab/arithmetic.js"));
 
 const cases = JSON.parse(fs.readFileSync(0, "utf8"));
 const results = cases.map(({ picture, kernel, stride, padding }) => {

@@ -4,7 +4,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { grow, short, fieldText, summaryText } = require(
-  path.join(__dirname, "../../utils/figures/growing_arithmetic.js"));
+  path.join(__dirname, "../../utils/figures/growing_network/arithmetic.js"));
 
 const cases = JSON.parse(fs.readFileSync(0, "utf8"));
 process.stdout.write(JSON.stringify(

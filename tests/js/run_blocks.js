@@ -4,7 +4,7 @@
 const fs = require("node:fs");
 const path = require("node:path");
 const { run, unpackNetwork } = require(
-  path.join(__dirname, "../../utils/figures/block_arithmetic.js"));
+  path.join(__dirname, "../../utils/figures/block_switch/arithmetic.js"));
 
 const { network, pictures, size, settings } =
   JSON.parse(fs.readFileSync(0, "utf8"));

@@ -1,6 +1,4 @@
-/* The shape stepper's figure. utils.display puts shape_arithmetic.js and this
- * file into one function, a classic script that needs nothing else.
- */
+/* What the shape stepper shows, and what the reader does with it. */
 
 /** The maps as boxes: face = side, to scale; thickness = channels. */
 function drawMaps(width, rows, selected, select) {
@@ -95,8 +93,6 @@ function drawWindows(width, layer, before, row) {
   return svg;
 }
 
-/* ------------------------------------------------------------ figure -- */
-
 const COLUMNS = ["layer", "window", "output", "parameters", "MACs",
   "receptive field", "jump"];
 
@@ -122,7 +118,7 @@ function cells(layer, row, result, wasLayer, was) {
     ["receptive_field", "number"], ["jump", "number"]].map(([key, kind], i) => {
     const node = cell(kind, COLUMNS[3 + i], count(row[key]), count(was[key]));
     const share = result[key] ? row[key] / result[key] : 0;
-    node.style.setProperty("--shst-share", share.toFixed(4));
+    node.style.setProperty("--FIGURE-share", share.toFixed(4));
     return node;
   });
   return [does, cell("output", "output", shape(row), shape(was)), ...counted];
@@ -162,15 +158,13 @@ function details(width, layer, before, row) {
   return parts;
 }
 
-function start(figure, instance) {
-  const { channels, side } = JSON.parse(figure.dataset.input);
-  const originalLayers = JSON.parse(figure.dataset.layers);
-  const presets = JSON.parse(figure.dataset.presets);
+function mount(element, data) {
+  const { body, summary, say, id } = frame(element, data, "Shape stepper");
+  const { input: { channels, side }, layers: originalLayers, presets } = data;
   const fresh = () => ({ side, layers: structuredClone(originalLayers) });
   const state = { ...fresh(), follows: false, selected: 1 };
   const reference = computeTable({ channels, side }, originalLayers);
   const firstLinear = originalLayers.findIndex((l) => l.kind === "Linear");
-  const id = (name) => `shst-${instance}-${name}`;
 
   const change = (values) => {
     Object.assign(state, values);
@@ -219,15 +213,12 @@ function start(figure, instance) {
 
   /* What stands still is built once; refresh() fills it. */
   const maps = make("div", { class: "overview" });
-  const summary = make("div", { class: "summary", role: "status" });
   const totals = make("div", { class: "row total" });
   const sizeField = numberField("side", "Input size", 1, () => state, "side");
   const presetButtons = presets.map((preset) => make("button", {
     type: "button", class: "preset",
     onclick: () => change(presetState(preset)),
   }, make("strong", {}, preset.label), make("span", {}, preset.note)));
-  const radios = [false, true].map((follows) => make("input", { type: "radio",
-    name: id("fit"), onchange: () => change({ follows }) }));
   const inputItem = make("li", {});
   const items = originalLayers.map((layer, index) => {
     const fields = Object.keys(LEAST).filter((key) => key in layer)
@@ -248,19 +239,17 @@ function start(figure, instance) {
       item.button, item.controls, item.problem, item.details);
     return item;
   });
+  const first = originalLayers[firstLinear];
+  const fit = first && radios(id("fit"), `Inputs of ${first.name}`, [
+    [false, `fixed at ${number(first.in_features)}`],
+    [true, "follow the maps"],
+  ], (follows) => change({ follows }));
   const controls = make("div", { class: "controls" }, sizeField.node);
-  if (firstLinear >= 0) {
-    const { name, in_features: inputs } = originalLayers[firstLinear];
-    controls.append(make("fieldset", { class: "control" },
-      make("legend", {}, `Inputs of ${name}`),
-      make("div", { class: "choice" },
-        make("label", {}, radios[0], `fixed at ${number(inputs)}`),
-        make("label", {}, radios[1], "follow the maps"))));
-  }
+  if (fit) controls.append(fit.node);
   controls.append(make("button", { type: "button", class: "reset",
     onclick: () => change({ ...fresh(), follows: false }) }, "Reset"));
-  figure.replaceChildren(
-    make("div", { class: "presets", role: "group",
+  body.append(
+    make("div", { class: "buttons presets", role: "group",
       "aria-label": "Starting points" }, ...presetButtons),
     controls, maps, summary,
     make("div", { class: "row head", "aria-hidden": "true" },
@@ -274,7 +263,7 @@ function start(figure, instance) {
     const row = result.rows[index + 1];
     const before = result.rows[index];
     const open = state.selected === index + 1;
-    item.node.className = `shst-${row.state}${open ? " shst-open" : ""}`;
+    item.node.className = `FIGURE-${row.state}${open ? " FIGURE-open" : ""}`;
     item.button.setAttribute("aria-expanded", String(open));
     item.button.replaceChildren(
       make("span", { class: "name" }, layer.name),
@@ -302,13 +291,13 @@ function start(figure, instance) {
 
   function refresh() {
     // Before the page is laid out, or in a closed tab, there is no width.
-    const width = Math.max(280, figure.clientWidth - 32);
+    const width = Math.max(280, element.clientWidth - 32);
     const result = computeTable({ channels, side: state.side },
       state.layers.map((layer, i) => i === firstLinear && state.follows
         ? { ...layer, in_features: null } : layer));
     const input = result.rows[0];
     sizeField.update(input.problem);
-    radios[state.follows ? 1 : 0].checked = true;
+    fit?.show(state.follows);
     presetButtons.forEach((button, i) => {
       const { side, layers } = presetState(presets[i]);
       button.setAttribute("aria-pressed", String(side === state.side &&
@@ -317,10 +306,9 @@ function start(figure, instance) {
     maps.replaceChildren(drawMaps(width, result.rows, state.selected, select),
       make("div", { class: "caption" },
         fieldText(result.rows[state.selected], input)));
-    const text = summaryText(result, reference);
-    if (summary.textContent !== text) summary.textContent = text;
-    summary.classList.toggle("shst-stopped", Boolean(result.stopped));
-    inputItem.className = `shst-${input.state}`;
+    say(summaryText(result, reference));
+    summary.classList.toggle("FIGURE-stopped", Boolean(result.stopped));
+    inputItem.className = `FIGURE-${input.state}`;
     inputItem.replaceChildren(make("div", { class: "row" },
       make("span", { class: "name" }, "input"), make("span", {}),
       cell("output", "", input.problem ? "impossible" : shape(input),
@@ -332,19 +320,5 @@ function start(figure, instance) {
         cell("amount", COLUMNS[3 + i], total === null ? "–" : number(total))));
   }
 
-  let drawnAt = 0;
-  new ResizeObserver(() => {
-    if (figure.clientWidth === drawnAt) return;
-    drawnAt = figure.clientWidth;
-    refresh();
-  }).observe(figure);
-  refresh();
-}
-
-// Every figure not yet started, wherever this script was put: notebook front
-// ends move scripts about. The counter keeps ids apart on one page.
-for (const figure of document.querySelectorAll(".shst:not([data-started])")) {
-  window.shstCount = (window.shstCount || 0) + 1;
-  figure.dataset.started = "";
-  start(figure, window.shstCount);
+  drawToWidth(element, refresh);
 }

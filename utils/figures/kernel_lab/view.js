@@ -1,6 +1,4 @@
-/* The kernel lab's figure. utils.display puts kernel_arithmetic.js and this
- * file into one function, a classic script that needs nothing else.
- */
+/* What the kernel lab shows, and what the reader does with it. */
 
 /** Two decimals, a true minus sign, no negative zero. */
 const short = (value) =>
@@ -18,12 +16,13 @@ function paint(canvas, rows) {
 const grey = (value) => Array(3).fill(Math.round(255 * value));
 const PADDING = [62, 84, 120]; // blue, so that it is no black pixel
 
-function start(figure, instance) {
-  const pictures = JSON.parse(figure.dataset.pictures).map((picture) => ({
+function mount(element, data) {
+  const { body, summary, say, id } = frame(element, data, "Kernel lab");
+  const pictures = data.pictures.map((picture) => ({
     ...picture,
     pixels: picture.pixels.map((row) => row.map((pixel) => pixel / 255)),
   }));
-  const presets = JSON.parse(figure.dataset.kernels);
+  const presets = data.kernels;
   const state = { picture: 0, stride: 1, padding: 1, row: 0, column: 0,
     kernel: structuredClone(presets[0].weights) };
   // The window begins where there is most to see.
@@ -32,7 +31,6 @@ function start(figure, instance) {
   const strongest = strengths.indexOf(Math.max(...strengths));
   state.row = Math.floor(strongest / first.length);
   state.column = strongest % first.length;
-  const id = (name) => `klab-${instance}-${name}`;
   const change = (values) => {
     Object.assign(state, values);
     refresh();
@@ -64,7 +62,7 @@ function start(figure, instance) {
   /** A picture, its frame, and what a pointer on it chooses. */
   function view(title, toPlace) {
     const canvas = make("canvas", { role: "img" });
-    const frame = make("div", { class: "frame" });
+    const outline = make("div", { class: "window" });
     const point = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
       const box = canvas.getBoundingClientRect();
@@ -74,16 +72,16 @@ function start(figure, instance) {
       const y = part(event.clientY, box.top, box.height) * canvas.height;
       change({ row: toPlace(y, 0), column: toPlace(x, 1) });
     };
-    const caption = make("figcaption", {});
+    const caption = make("figcaption", { class: "caption" });
     const node = make("figure", { class: "view" },
       make("div", { class: "stage", onpointerdown: point,
-        onpointermove: point }, canvas, frame), caption);
+        onpointermove: point }, canvas, outline), caption);
     return { node, show: (rows, from, size, text) => {
       paint(canvas, rows);
       canvas.setAttribute("aria-label", `${title}: ${text}`);
       caption.textContent = text;
       const percent = (value, whole) => `${100 * value / whole}%`;
-      Object.assign(frame.style, {
+      Object.assign(outline.style, {
         left: percent(from[1], canvas.width),
         top: percent(from[0], canvas.height),
         width: percent(size, canvas.width),
@@ -98,22 +96,21 @@ function start(figure, instance) {
   const sliders = [slider("row", "Row of the output"),
     slider("column", "Column of the output")];
   const presetButtons = presets.map(({ name, weights }) => make("button", {
-    type: "button", class: "preset",
+    type: "button",
     onclick: () => change({ kernel: structuredClone(weights) }),
   }, name));
   const pixelGrid = make("div", { class: "grid" });
   const kernelGrid = make("div", { class: "grid weights", role: "group",
     "aria-label": "Weights of the kernel" });
   const productGrid = make("div", { class: "grid" });
-  const sum = make("p", { class: "sum", role: "status" });
-  const size = make("p", { class: "size" });
+  const size = make("p", { class: "caption" });
   const part = (title, sign, grid) => make("div", { class: "part" },
     make("div", { class: "title" },
       make("span", { class: "sign", "aria-hidden": "true" }, sign), title),
     grid);
 
-  figure.replaceChildren(
-    make("div", { class: "presets", role: "group",
+  body.append(
+    make("div", { class: "buttons", role: "group",
       "aria-label": "Kernels to start from" }, ...presetButtons),
     make("div", { class: "controls" },
       choice("picture", "Picture", pictures.map(({ name }) => name)),
@@ -125,7 +122,7 @@ function start(figure, instance) {
       part("pixels under the window", "", pixelGrid),
       part("kernel: change it", "×", kernelGrid),
       part("products", "=", productGrid)),
-    sum, size);
+    summary, size);
 
   let fields = [];
   /** One field a weight; built anew only when the kernel changes its size. */
@@ -189,23 +186,15 @@ function start(figure, instance) {
       String(JSON.stringify(presets[i].weights) === JSON.stringify(kernel))));
     sliders.forEach((one) => one.update(count));
     refreshKernel();
-    figure.style.setProperty("--klab-side", side);
+    body.style.setProperty("--FIGURE-side", side);
     const under = pixelsUnder(pixels, weights, stride, padding, row, column);
     const { products, sum: total } = multiply(under, weights);
     fill(pixelGrid, under, under);
     fill(productGrid, products, under);
-    sum.textContent = `Row ${row + 1}, column ${column + 1} of the output: ` +
-      `the ${side ** 2} products add up to ${short(total)}.`;
+    say(`Row ${row + 1}, column ${column + 1} of the output: ` +
+      `the ${side ** 2} products add up to ${short(total)}.`);
     size.textContent = `Places along a side: ⌊(${pixels.length} + ` +
       `2 · ${padding} − ${side}) / ${stride}⌋ + 1 = ${count}.`;
   }
   refresh();
-}
-
-// Every figure not yet started, wherever this script was put: notebook front
-// ends move scripts about. The counter keeps ids apart on one page.
-for (const figure of document.querySelectorAll(".klab:not([data-started])")) {
-  window.klabCount = (window.klabCount || 0) + 1;
-  figure.dataset.started = "";
-  start(figure, window.klabCount);
 }

@@ -1,6 +1,4 @@
-/* The growing network's figure. utils.display puts growing_arithmetic.js and
- * this file into one function, a classic script that needs nothing else.
- */
+/* What the growing network shows, and what the reader does with it. */
 
 const PRESETS = {
   "one block": [[1, 64]],
@@ -77,56 +75,46 @@ function drawGauge(width, key, result, marks) {
   return svg;
 }
 
-function start(figure, instance) {
-  const side = Number(figure.dataset.side);
-  const { picture } = figure.dataset;
-  const marks = JSON.parse(figure.dataset.marks);
-  const id = (name) => `grow-${instance}-${name}`;
+function mount(element, data) {
+  const { body, summary, say, id } = frame(element, data, "Growing network");
+  const { side, picture, marks } = data;
   const state = { kernel: 3, connected: true, blocks: [] };
   const asBlocks = (pairs) => pairs.map(([convolutions, channels]) =>
     ({ convolutions, channels }));
   state.blocks = asBlocks(PRESETS["one block"]);
 
   const presets = Object.entries(PRESETS).map(([name, pairs]) =>
-    make("button", { type: "button", class: "button", onclick: () => {
+    make("button", { type: "button", onclick: () => {
       state.blocks = asBlocks(pairs);
       state.kernel = 3;
       state.connected = true;
       rebuild();
     } }, name));
-  const radios = (key, legend, choices) => {
-    const inputs = choices.map(([value]) => make("input", { type: "radio",
-      name: id(key), onchange: () => {
-        state[key] = value;
-        refresh();
-      } }));
-    const node = make("fieldset", {}, make("legend", {}, legend),
-      ...choices.map(([, words], i) => make("label", {}, inputs[i], words)));
-    return { node, update: () => choices.forEach(([value], i) => {
-      inputs[i].checked = state[key] === value;
-    }) };
-  };
-  const kernels = radios("kernel", "Kernels",
+  const choice = (key, legend, choices) =>
+    radios(id(key), legend, choices, (value) => {
+      state[key] = value;
+      refresh();
+    });
+  const kernels = choice("kernel", "Kernels",
     [3, 5, 7].map((k) => [k, `${k} × ${k}`]));
-  const heads = radios("connected", "Classifier",
+  const heads = choice("connected", "Classifier",
     [[true, "three layers, 4,096 wide"], [false, "global average, one layer"]]);
-  const add = make("button", { type: "button", class: "button strong",
+  const add = make("button", { type: "button", class: "strong",
     onclick: () => {
       const last = state.blocks[state.blocks.length - 1];
       state.blocks.push({ convolutions: 2,
         channels: Math.min(512, 2 * last.channels) });
       rebuild();
     } }, "Add a block");
-  const remove = make("button", { type: "button", class: "button",
+  const remove = make("button", { type: "button",
     onclick: () => {
       state.blocks.pop();
       rebuild();
     } }, "Remove the last");
   const photo = make("div", { class: "photo" });
   const gauges = make("div", { class: "gauges" });
-  const summary = make("div", { class: "summary", role: "status" });
   const rows = make("ol", { class: "rows" });
-  figure.replaceChildren(
+  body.append(
     make("div", { class: "buttons", role: "group",
       "aria-label": "Starting points" }, ...presets),
     make("div", { class: "controls" }, kernels.node, heads.node),
@@ -173,8 +161,8 @@ function start(figure, instance) {
   function refresh() {
     const result = grow({ channels: 3, side }, state.blocks, state.kernel,
       state.connected);
-    kernels.update();
-    heads.update();
+    kernels.show(state.kernel);
+    heads.show(state.connected);
     presets.forEach((button, i) => {
       const pairs = Object.values(PRESETS)[i];
       const same = JSON.stringify(asBlocks(pairs)) ===
@@ -192,8 +180,7 @@ function start(figure, instance) {
       make("div", {}, make("div", { class: "title" },
         make("strong", {}, short(result[key])), ` ${words}`),
       drawGauge(width, key, result, marks))));
-    const text = summaryText(state.blocks, result);
-    if (summary.textContent !== text) summary.textContent = text;
+    say(summaryText(state.blocks, result));
     result.stages.forEach((stage, i) => {
       const value = (label, shown) => make("div", {},
         make("span", {}, label), shown);
@@ -206,19 +193,6 @@ function start(figure, instance) {
     });
   }
 
-  let drawnAt = 0;
-  new ResizeObserver(() => {
-    if (figure.clientWidth === drawnAt) return;
-    drawnAt = figure.clientWidth;
-    refresh();
-  }).observe(figure);
   rebuild();
-}
-
-// Every figure not yet started, wherever this script was put: notebook front
-// ends move scripts about. The counter keeps ids apart on one page.
-for (const figure of document.querySelectorAll(".grow:not([data-started])")) {
-  window.growCount = (window.growCount || 0) + 1;
-  figure.dataset.started = "";
-  start(figure, window.growCount);
+  drawToWidth(element, refresh);
 }

@@ -1,7 +1,6 @@
 /* The arithmetic of the block switch: a residual network, run without any
  * library, so that node can test it against PyTorch. Maps are Float32Arrays in
- * PyTorch's order (channel, row, column). utils.display puts this file and
- * block_switch.js into one function.
+ * PyTorch's order (channel, row, column).
  */
 "use strict";
 

@@ -1,6 +1,5 @@
 /* The arithmetic of the kernel lab: no page in sight, so that node can test it
- * against PyTorch. Pictures and kernels are lists of rows. utils.display puts
- * this file and kernel_lab.js into one function.
+ * against PyTorch. Pictures and kernels are lists of rows.
  */
 "use strict";
 

@@ -1,6 +1,5 @@
 /* The arithmetic of the shape stepper, and its words: no page in sight, so that
- * node can test it against PyTorch. utils.display puts this file and
- * shape_stepper.js into one function. Names are those of LayerTable's settings.
+ * node can test it against PyTorch. Names are those of LayerTable's settings.
  */
 "use strict";
 

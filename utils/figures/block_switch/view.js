@@ -1,6 +1,4 @@
-/* The block switch's figure. utils.display puts block_arithmetic.js and this
- * file into one function, a classic script that needs nothing else.
- */
+/* What the block switch shows, and what the reader does with it. */
 
 const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const decimals = (value) => value.toFixed(2);
@@ -29,11 +27,11 @@ function paintMap(canvas, map, side) {
   paint(canvas, side, (i) => Array(3).fill(255 * (map[i] - low) / range));
 }
 
-function start(figure) {
-  const names = JSON.parse(figure.dataset.names);
-  const labels = JSON.parse(figure.dataset.labels);
-  const network = unpackNetwork(JSON.parse(figure.dataset.network));
-  const all = bytesOf(figure.dataset.pictures);
+function mount(element, data) {
+  const { body, summary, say } = frame(element, data, "Block switch");
+  const { names, labels } = data;
+  const network = unpackNetwork(data.blocks);
+  const all = bytesOf(data.pictures);
   const size = all.length / labels.length;
   const pictures = labels.map((_, i) => all.subarray(i * size, (i + 1) * size));
   const state = { picture: 0, on: network.blocks.map(() => true) };
@@ -82,19 +80,18 @@ function start(figure) {
       make("div", { class: "cards" }, ...nodes));
   });
 
-  const verdict = make("p", { class: "verdict", role: "status" });
   const score = make("p", { class: "score" });
   const flip = (off) => {
     state.on = state.on.map((_, i) => i !== off);
     refresh();
   };
-  figure.replaceChildren(
+  body.append(
     make("div", { class: "pictures", role: "group",
       "aria-label": "Choose a picture" }, ...pictureButtons),
     make("div", { class: "top" }, make("div", { class: "large" }, large),
       make("ul", { class: "bars", "aria-label": "What the network says" },
         ...bars.map(({ row }) => row))),
-    verdict,
+    summary,
     make("div", { class: "stages" }, ...chain),
     make("div", { class: "actions" },
       make("button", { type: "button", onclick: () => flip(-1) }, "All on"),
@@ -131,7 +128,7 @@ function start(figure) {
     bars.forEach(({ row, bar, number }, i) => {
       bar.style.width = `${100 * probabilities[i]}%`;
       number.textContent = percent(probabilities[i]);
-      row.classList.toggle("bsw-says", i === says);
+      row.classList.toggle("FIGURE-says", i === says);
     });
     blocks.forEach(({ map, side, ratio }, i) => {
       const { button, word, canvas, amount } = cards[i];
@@ -141,19 +138,12 @@ function start(figure) {
       amount.textContent = on[i] ? `${decimals(ratio)} |x|` : "adds 0";
     });
     const off = on.flatMap((one, i) => (one ? [] : [i + 1]));
-    verdict.textContent =
+    say(
       `${off.length ? `Off: ${off.join(", ")}.` : "All blocks on."} ` +
       `The network says ${names[says]}, ${percent(probabilities[says])}: ` +
       (says === truth ? "right." : `wrong, it is a picture of class ` +
-        `${names[truth]}.`);
+        `${names[truth]}.`));
     refreshScore();
   }
   refresh();
-}
-
-// Every figure not yet started, wherever this script was put: notebook front
-// ends move scripts about.
-for (const figure of document.querySelectorAll(".bsw:not([data-started])")) {
-  figure.dataset.started = "";
-  start(figure);
 }
