@@ -21,6 +21,15 @@ Right: 3.5 is rounded down.
 That is the ceiling, not the floor.
 </details>
 """
+NUMBER = """How large is 3 + 4?
+
+<details class="numeric" data-answer="7" data-unit="apples"
+  data-hint-12="You multiplied." data-hint-below="Count again."
+  ><summary>Answer</summary>
+
+7: three and four more, by counting.
+</details>
+"""
 SOLUTION = {
     "cellView": "form",
     "jupyter": {"outputs_hidden": True, "source_hidden": True},
@@ -54,7 +63,7 @@ def good_chapter():
         v4.new_markdown_cell(f"## Exercises\n\n{exercises}"),
         code("# @title Solution 2.1\nprint(1)", SOLUTION, text="1\n"),
         v4.new_markdown_cell(text_solutions),
-        v4.new_markdown_cell("## Quiz\n\n" + QUESTION * 5),
+        v4.new_markdown_cell("## Quiz\n\n" + QUESTION * 5 + NUMBER),
         v4.new_markdown_cell("## Sources\n\n[Paper](https://example.org)"),
     ]
     notebook = v4.new_notebook(cells=cells)
@@ -134,6 +143,54 @@ SOURCES = [
     ),
     (LAST, "## Sources\n\nNone", "no section `## Sources` with links"),
 ]
+
+
+# A part of NUMBER, what stands there instead, and what the rule answers.
+NUMBERS = [
+    ("How large is 3 + 4?", "Say 3 + 4.", "the paragraph above does not ask"),
+    ('"7"', '"seven"', "data-answer is no number"),
+    (' data-answer="7"', "", "data-answer is no number"),
+    ('"7"', '"17"', "17 is printed by no cell tagged"),
+    ('"7"', '"8"', "the explanation does not begin with 8"),
+    ("7: three and four more, by counting.", "7.", "7 is not explained"),
+    ("data-unit", "data-units", "no attribute data-units"),
+    ("data-unit", "unit", "all attributes with data- and in double quotes"),
+    ('"apples"', "apples", "all attributes with data- and in double quotes"),
+    ("data-unit", 'data-tolerance="1/2" data-unit', "neither 0.01 nor 1%"),
+    ("hint-12", "hint-7", "data-hint-7 is for the right answer"),
+    ("hint-12", "hint-twelve", "data-hint-twelve is neither a wrong number"),
+    ("You multiplied.", "", "data-hint-12 says nothing"),
+    (
+        'data-unit="apples"\n  data-hint-12',
+        'data-tolerance="50%"\n  data-hint-10',
+        "data-hint-10 is for the right answer",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "instead", "answer"), NUMBERS)
+def test_bad_number_is_found(part, instead, answer):
+    assert NUMBER.count(part) == 1
+    notebook = good_chapter()
+    quiz = notebook.cells[QUIZ]
+    quiz.source = quiz.source.replace(NUMBER, NUMBER.replace(part, instead))
+    assert answer in "\n".join(rules.problems(notebook))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'data-answer="7"',
+        'data-answer="6.9" data-tolerance="0.1"',
+        'data-answer="6.9" data-tolerance="2%" data-hint-7.1="Too large."',
+        'data-answer="7" data-hint-magnitude="How many zeros?"',
+    ],
+)
+def test_good_number_passes(attributes):
+    notebook = good_chapter()
+    quiz = notebook.cells[QUIZ]
+    quiz.source = quiz.source.replace('data-answer="7"', attributes)
+    assert rules.problems(notebook) == []
 
 
 @pytest.mark.parametrize(("cell", "source", "answer"), SOURCES)

@@ -42,6 +42,10 @@ QUESTIONS_NEEDED = 5
 ALT_LENGTH = 20
 LINE_LENGTH = 79
 FILE_SIZE = 920_000  # chapter 6 carries a network of 350,000
+# Kinds of wrong numbers, besides numbers, that questions.js has a hint for.
+NUMBER_HINTS = (
+    "half", "double", "third", "triple", "below", "above", "magnitude",
+)  # fmt: skip
 # What the page, Colab and nbval can all show.
 MIME_TYPES = {
     "text/plain",
@@ -474,6 +478,88 @@ def has_quiz(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def has_sound_numbers(notebook: NotebookNode) -> list[str]:
+    """A question for a number asks, knows its answer and explains it.
+
+    The answer is one that a cell computes: a fact of the chapter prints it.
+    _assets/questions.js says what the attributes mean.
+    """
+    printed = [
+        float(number.replace(",", ""))
+        for _, cell in _cells(notebook, "code")
+        if FACT in _tags(cell)
+        for text in _output_texts(cell)
+        for number in re.findall(r"\d[\d,]*(?:\.\d+)?", text)
+    ]
+    start = '<details class="numeric"'
+    whole = re.compile(
+        start + r'((?:\s+data-[\w.-]+="[^"]*")*)\s*>(.*?)</details>', re.DOTALL
+    )
+    found = []
+    for label, cell in _cells(notebook, "markdown"):
+        matches = [*whole.finditer(cell.source)]
+        if len(matches) < cell.source.count(start):
+            found.append(
+                f'{label}: a number is asked as {start} data-answer="54">, '
+                "all attributes with data- and in double quotes"
+            )
+        for match in matches:
+            found += [
+                f"{label}: {problem}"
+                for problem in _problems_of_number(*match.groups(), printed)
+            ]
+            before = cell.source[: match.start()].rstrip()
+            if "?" not in before.split("\n\n")[-1]:
+                found.append(f"{label}: the paragraph above does not ask")
+    return found
+
+
+def _problems_of_number(attributes, folded, printed):
+    data = dict(re.findall(r'data-([\w.-]+)="([^"]*)"', attributes))
+    hints = {
+        name.removeprefix("hint-"): data.pop(name)
+        for name in list(data)
+        if name.startswith("hint-")
+    }
+    if unknown := sorted(set(data) - {"answer", "tolerance", "unit"}):
+        yield f"a number has no attribute data-{unknown[0]}"
+    number = r"-?\d+(?:\.\d+)?(?:e\d+)?"
+    tolerance = data.get("tolerance", "0")
+    if not re.fullmatch(number, data.get("answer", "")):
+        yield "data-answer is no number such as 54, 3.72 or -1"
+        return
+    if not re.fullmatch(r"\d+(?:\.\d+)?%?", tolerance):
+        yield f"data-tolerance {tolerance!r} is neither 0.01 nor 1%"
+        return
+
+    def is_near(value, to):
+        room = float(tolerance.rstrip("%"))
+        room *= abs(to) / 100 if tolerance.endswith("%") else 1
+        return abs(value - to) <= room + 1e-9 * abs(to)
+
+    answer = float(data["answer"])
+    if not any(is_near(value, answer) for value in printed):
+        yield f"{data['answer']} is printed by no cell tagged {FACT}"
+    text = _explanation(folded)
+    begins = re.match(r"-?\d[\d,]*(?:\.\d+)?", text)
+    if not begins or not is_near(float(begins[0].replace(",", "")), answer):
+        yield f"the explanation does not begin with {data['answer']}"
+    if len(text) < 25:
+        yield f"{data['answer']} is not explained"
+    for hint, says in hints.items():
+        if len(says) < 5:
+            yield f"data-hint-{hint} says nothing"
+        if hint in NUMBER_HINTS:
+            continue
+        if not re.fullmatch(number, hint):
+            yield (
+                f"data-hint-{hint} is neither a wrong number nor one of "
+                f"{', '.join(NUMBER_HINTS)}"
+            )
+        elif is_near(float(hint), answer):
+            yield f"data-hint-{hint} is for the right answer"
+
+
 def _explanation(option):
     """Return the text behind an option's summary, without markup."""
     text = option.partition("</summary>")[2]
@@ -497,6 +583,7 @@ RULES = (
     has_sources,
     has_exercises,
     has_quiz,
+    has_sound_numbers,
 )
 
 
