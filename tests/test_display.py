@@ -12,14 +12,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from utils.display import (
+    COLOURS,
+    MARKERS,
     plot_history,
     show_feature_maps,
     show_filters,
     show_images,
 )
+from utils.tables import ChartData
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +142,59 @@ def test_histories_differ_without_colour(figures):
     assert len(looks) == 6
     labels = [text.get_text() for text in axis.get_legend().get_texts()]
     assert labels[0] == "x, train" and labels[-1] == "z, validation"
+
+
+def test_histories_carry_their_numbers(monkeypatch):
+    shown = []
+    monkeypatch.setattr("utils.display.display", shown.append)
+    plot_history(log("a"), log("b", epochs=1), labels=["x", "y"])
+    (data,) = shown
+    assert isinstance(data, ChartData)
+    assert list(data.head)[2:4] == ["train loss", "validation loss"]
+    assert data.rows[1] == ["x", "2", "1.000", "1.100", "75.0%", "70.0%"]
+    assert [row[:2] for row in data.rows[2:]] == [["x", "3"], ["y", "1"]]
+
+
+def luminance(colour) -> float:
+    """Of an sRGB colour, three numbers from 0 to 1, as WCAG defines it."""
+    linear = np.where(
+        colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4
+    )
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def in_dark_mode(colour, page):
+    """What _assets/book.css makes of a colour of a chart.
+
+    `invert(1) hue-rotate(180deg) brightness(0.92)`, with the matrix of CSS
+    Filter Effects, and the lighter of that and of the page.
+    """
+    half_turn = 2 * np.array([0.213, 0.715, 0.072]) - np.eye(3)
+    turned = np.clip(half_turn @ (1 - colour), 0, 1)
+    return np.maximum(0.92 * turned, page)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_colours_of_charts_reach_three_to_one(colour):
+    colour = np.array(to_rgb(colour))
+    assert contrast(colour, np.ones(3)) >= 3
+    page = np.array(to_rgb("#14181e"))  # the theme's ground in dark mode
+    assert contrast(in_dark_mode(colour, page), page) >= 3
+
+
+def test_contrast_tells_light_colours():
+    sky, white = np.array(to_rgb("#56B4E9")), np.ones(3)
+    assert contrast(sky, white) == pytest.approx(2.31, abs=0.01)
+    assert contrast(np.zeros(3), white) == pytest.approx(21)
+
+
+def test_every_colour_has_a_marker_of_its_own():
+    assert len(set(MARKERS)) == len(set(COLOURS)) == len(COLOURS)
 
 
 def test_figures_are_legible_small_and_white(figures):
