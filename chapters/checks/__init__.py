@@ -1,0 +1,74 @@
+"""Exercises that check themselves: `check("2.3", answer)`.
+
+The exercises of a chapter have a module of their own, `chapter_02` for
+chapter 2, with three names for each, here for exercise 2.3:
+
+- `check_2_3(answer)` returns one sentence about what was checked, or raises
+  `NotYet` with a sentence that says what is off and what to look at. It goes
+  by mechanism (shapes, counts, equality with PyTorch, gradients that arrive,
+  filters that moved), not by the final number alone, and holds at any scale.
+- `STUB_2_3` is what a reader who has not begun finds in place of the
+  solution: code that defines the names that the solution hands to `check`.
+- `wrong_2_3()` yields `Wrong` answers, each with a part of its sentence. At
+  least one is the right number obtained the wrong way.
+
+tests/test_checks.py proves all of them.
+"""
+
+import importlib
+import textwrap
+
+from chapters.checks._kinds import NotYet, copied, undisturbed
+
+# Exercises without a check, each with the reason.
+EXCEPTIONS: dict[str, str] = {}
+
+
+def check(exercise: str, answer) -> None:
+    """Print whether an answer is right, or what is off and what to look at.
+
+    Nothing is changed: networks and tensors are copied first, and random
+    numbers go on afterwards as if nothing had happened. Nothing is raised: a
+    function that raises, or an answer of another type, gets a sentence.
+
+    Args:
+        exercise: its number, such as "2.3".
+        answer: what the exercise's target says; functions without brackets.
+    """
+    print(textwrap.fill(_sentence(str(exercise), answer), 79))
+
+
+def find(exercise: str, kind: str):
+    """`check_2_3` for ("2.3", "check"); None where there is none."""
+    chapter, _, number = exercise.partition(".")
+    if not (chapter.isdecimal() and number.isdecimal()):
+        return None
+    module = f"chapters.checks.chapter_{int(chapter):02}"
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+    return getattr(found, f"{kind}_{chapter}_{number}", None)
+
+
+def _sentence(exercise, answer):
+    if exercise in EXCEPTIONS:
+        return f"Exercise {exercise} has no check: {EXCEPTIONS[exercise]}"
+    ask = find(exercise, "check")
+    if ask is None:
+        return (
+            f"There is no check for an exercise {exercise[:20]!r}. Write its "
+            'number as it stands in the chapter: check("2.3", answer).'
+        )
+    try:
+        with undisturbed():
+            return f"Exercise {exercise}: right. {ask(copied(answer))}"
+    except NotYet as reason:
+        return f"Exercise {exercise}: not yet. {reason}"
+    except Exception as error:  # so that no answer can stop a notebook
+        return (
+            f"Exercise {exercise}: this answer could not be checked "
+            f"({type(error).__name__}). Compare it with what the target says."
+        )
