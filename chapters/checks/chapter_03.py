@@ -397,7 +397,7 @@ def wrong_3_5():
 # 3.6: how many images fit on a card
 
 STUB_3_6 = '''
-def images(card_bytes, activation_bytes):
+def images_that_fit(card_bytes, activation_bytes):
     """How many images a minibatch of VGG-16 may have in training."""
     raise NotImplementedError
 '''
@@ -412,13 +412,13 @@ def _activations():
     return sum(of_blocks) + 4096 + 4096 + 1000
 
 
-def check_3_6(images):
-    ask = function(images, "images")
+def check_3_6(images_that_fit):
+    ask = function(images_that_fit, "images_that_fit")
     weights = 138_357_544
     values = _activations()
     for card, size in ((16e9, 4), (16e9, 2), (24e9, 4), (80e9, 2)):
         right = int((card - 12 * weights) // (size * values))
-        here = f"images({card / 1e9:.0f}e9, {size})"
+        here = f"images_that_fit({card / 1e9:.0f}e9, {size})"
         answer = whole(ask(card, size), here)
         if answer == right:
             continue
