@@ -100,11 +100,12 @@
 
   /** The wrong number that a hint is for: data-hint-55, data-hint-half. */
   function wrongNumber(hint, answer, value) {
+    const zeros = value ? Math.round(Math.log10(value / answer)) : NaN;
     const kinds = {
       half: answer / 2, double: answer * 2,
       third: answer / 3, triple: answer * 3,
       below: answer - 1, above: answer + 1,
-      magnitude: answer * 10 ** Math.round(Math.log10(value / answer)),
+      magnitude: answer * 10 ** zeros,
     };
     return kinds[hint] ?? Number(hint);
   }
