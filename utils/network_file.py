@@ -1,18 +1,23 @@
 """A trained network as a file that a page can run.
 
-    save(net, "mine.safetensors", input_shape=(3, 32, 32), mean=data.mean,
-         std=data.std, class_names=data.class_names)
+    save(net, "mine.safetensors", input_shape=(3, 32, 32),
+         mean=train.mean, std=train.std, class_names=data.class_names)
 
-The file holds the weights in the safetensors format, and in its metadata the
-layers as a graph, in JSON. `figures/network.js` reads and runs it, and so can
-anything else: nothing in it is a program.
+The file holds the weights in the safetensors format and, in its metadata, the
+layers as a graph in JSON. figures/network.js reads and runs it. Nothing in it
+is a program.
+
+To teach it an operation: a method of _Translator that writes it down, a line
+in one of the tables at the end, an entry in figures/network.js, and a case in
+tests/test_network_file.py.
 """
 
 import copy
+import inspect
 import json
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,21 +62,21 @@ def to_bytes(
 ) -> bytes:
     """The network as the content of a .safetensors file.
 
-    The network is written as it is in evaluation mode: dropout is gone, and
-    each batch norm is part of the convolution or linear layer before it (one
-    that has none before it scales and shifts on its own). A node of the graph
-    is called as the module that computes it, such as "1.3.function.2.0".
+    It is written as it is in evaluation mode: dropout is gone, and each batch
+    norm is part of the convolution or linear layer before it, or, if there is
+    none, scales and shifts on its own. A node of the graph has the name of
+    the module that computes it, such as "1.3.function.2.0".
 
     Args:
         net: takes images (N, C, H, W) and returns logits or probabilities
             (N, classes). It is left as it is, and on its device.
-        input_shape: (C, H, W) of one image.
+        input_shape: (C, H, W) of an image.
         mean: of the pixels between 0 and 1, one number or one a channel. The
-            network expects (pixel - mean) / std, as it did in training.
+            network gets (pixel - mean) / std, as it did in training.
         std: their standard deviation, likewise.
         class_names: one a class, in the order of the outputs.
-        weights: "float32", or "int8" for a file of a quarter of the size:
-            whole numbers from -127 to 127, and a scale an output channel.
+        weights: "float32", or "int8" for a quarter of the size: whole numbers
+            from -127 to 127, and a scale for each output channel.
         accuracy: on the test set, between 0 and 1, if the page should tell.
 
     Raises:
@@ -84,8 +89,8 @@ def to_bytes(
         from safetensors.torch import save as as_safetensors
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "the file is written by the library safetensors, which is not "
-            "installed here; `pip install safetensors` gets it"
+            "the library safetensors, which writes the file, is not "
+            "installed; `pip install safetensors` gets it"
         ) from error
 
     if weights not in ("float32", "int8"):
@@ -110,45 +115,36 @@ def to_bytes(
         about["accuracy"] = float(accuracy)
 
     nodes = _fold_batch_norms(_nodes_of(net, shape))
-    outputs = nodes[-1].shape
-    if len(outputs) != 1:
+    classes, names = nodes[-1].shape, about["class_names"]
+    if len(classes) != 1:
         raise ValueError(
-            f"the network answers an image with {outputs} numbers; wanted "
-            "(classes,), so end it with a linear layer or nn.Flatten()"
+            f"the network answers an image with numbers of shape {classes}; "
+            "wanted (classes,), so end it with nn.Flatten() or a linear layer"
         )
-    if outputs[0] != len(about["class_names"]):
+    if classes[0] != len(names):
         raise ValueError(
-            f"{len(about['class_names'])} class names for a network that "
-            f"tells {outputs[0]} classes apart"
+            f"{len(names)} class names, and the network tells {classes[0]} "
+            "classes apart"
         )
+    about["nodes"] = [node.described() for node in nodes]
     tensors = {}
     for node in nodes:
         for key, tensor in node.tensors.items():
             if not tensor.isfinite().all():
                 raise ValueError(
-                    f"the {key} at {node.name!r} has values that are NaN or "
-                    "infinite; train again with a lower learning rate"
+                    f"the {key} at {node.name!r} is NaN or infinite in "
+                    "places: the training failed; try a lower learning rate"
                 )
             if key == "weight" and weights == "int8":
                 tensor, scale = _rounded(tensor)
                 tensors[f"{node.name}.scale"] = scale
             tensors[f"{node.name}.{key}"] = tensor.contiguous()
-    about["nodes"] = [
-        {
-            "name": node.name,
-            "op": node.op,
-            "inputs": node.inputs,
-            "shape": node.shape,
-            **node.settings,
-        }
-        for node in nodes
-    ]
     return as_safetensors(tensors, {"network": json.dumps(about)})
 
 
 @dataclass
 class _Node:
-    """What the page computes in one step; `shape` is without the batch."""
+    """A step of the page; shapes are those of one image, (C, H, W) or (C,)."""
 
     name: str
     op: str
@@ -157,13 +153,9 @@ class _Node:
     settings: dict
     tensors: dict[str, torch.Tensor]
 
-
-@dataclass(frozen=True)
-class _Maps:
-    """The output of a node, where PyTorch has a tensor for one image."""
-
-    node: str
-    shape: tuple[int, ...]
+    def described(self) -> dict:
+        keys = ("name", "op", "inputs", "shape")
+        return {key: getattr(self, key) for key in keys} | self.settings
 
 
 def _one_a_channel(name: str, numbers, channels: int) -> list[float]:
@@ -179,43 +171,50 @@ def _one_a_channel(name: str, numbers, channels: int) -> list[float]:
 def _rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Whole numbers and their scales; the largest of a channel is ±127."""
     scale = weight.flatten(1).abs().amax(1) / 127
-    each = scale.clamp(min=torch.finfo(scale.dtype).tiny)
-    each = each.view(-1, *[1] * (weight.ndim - 1))
-    return (weight / each).round().to(torch.int8), scale
+    each = torch.where(scale > 0, scale, 1)
+    whole = (weight / _beside(each, weight)).round().to(torch.int8)
+    return whole, scale
+
+
+def _beside(each: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """One number an output channel, in a shape that multiplies a weight."""
+    return each.view(-1, *[1] * (weight.ndim - 1))
 
 
 def _fold_batch_norms(nodes: list[_Node]) -> list[_Node]:
     """Multiply batch norms into what is before them and feeds nothing else.
 
     That node then computes the normalised maps, and its setting `batch_norm`
-    names the module.
+    names the module that is gone.
     """
-    known, kept, renamed = {}, [], {}
     uses = [name for node in nodes for name in node.inputs]
+    kept: dict[str, _Node] = {}
+    renamed: dict[str, str] = {}
     for node in nodes:
         node.inputs = [renamed.get(name, name) for name in node.inputs]
-        before = known.get(node.inputs[0]) if node.inputs else None
+        before = kept.get(node.inputs[0])
         if (
             "batch_norm" in node.settings
-            and before is not None
+            and before
             and before.op in ("convolution", "linear")
             and "batch_norm" not in before.settings
             and uses.count(before.name) == 1
         ):
-            factor, tensors = node.tensors["factor"], before.tensors
-            each = factor.view(-1, *[1] * (tensors["weight"].ndim - 1))
-            tensors["weight"] = tensors["weight"] * each
-            tensors["bias"] = tensors["bias"] * factor + node.tensors["shift"]
+            factor, shift = node.tensors["factor"], node.tensors["shift"]
+            weight, bias = before.tensors["weight"], before.tensors["bias"]
+            before.tensors["weight"] = weight * _beside(factor, weight)
+            before.tensors["bias"] = bias * factor + shift
             before.settings["batch_norm"] = node.name
             renamed[node.name] = before.name
         else:
-            known[node.name] = node
-            kept.append(node)
-    return kept
+            kept[node.name] = node
+    return list(kept.values())
 
 
 def _nodes_of(net: nn.Module, shape: tuple[int, ...]) -> list[_Node]:
-    """The network's nodes, in the order in which they are computed."""
+    """The nodes that the answer needs, in the order of their computation."""
+    if any(map(nn.parameter.is_lazy, net.parameters())):
+        raise ValueError("a layer is still lazy; run one image through it")
     if any(tensor.is_meta for tensor in net.state_dict().values()):
         raise ValueError("the network is on the device meta: without numbers")
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -227,19 +226,28 @@ def _nodes_of(net: nn.Module, shape: tuple[int, ...]) -> list[_Node]:
             kind = type(net.get_submodule(tracer.failed)).__name__
             raise ValueError(
                 f"the forward method of {kind} at {tracer.failed!r} could "
-                f"not be followed ({error}). The page runs networks that do "
-                "the same with every image: no `if`, loop or number that "
-                "depends on what is in a tensor"
+                f"not be followed ({error}). A page runs networks that do "
+                "the same with every image: no `if` and no loop may depend "
+                "on what is in a tensor"
             ) from error
         translator = _Translator(traced)
         image = torch.randn(1, *shape)
-        answer = translator.run(image.clone())
-        translator.check_answer(answer, net(image))
-    return list(translator.nodes.values())
+        followed = translator.run(image.clone())
+        answer = net(image)
+    same = followed.shape == answer.shape and torch.allclose(
+        followed, answer, rtol=1e-3, atol=1e-4, equal_nan=True
+    )
+    if not same:
+        raise ValueError(
+            "the network gives an image another answer when its steps are "
+            "taken one by one. Are there random numbers in a forward method, "
+            "or a change in place such as `x += y`?"
+        )
+    return translator.needed()
 
 
 class _Tracer(fx.Tracer):
-    """Follows the network, and notes whose output a value is."""
+    """Follows the network, and notes of which module a value is the output."""
 
     failed = ""  # path of the innermost module that could not be followed
 
@@ -255,104 +263,99 @@ class _Tracer(fx.Tracer):
         return output
 
 
+@dataclass(frozen=True)
+class _Maps:
+    """The output of a node, where PyTorch has a tensor."""
+
+    node: str
+    shape: tuple[int, ...]
+
+
 def _pair(number) -> list[int]:
-    return list(number) if isinstance(number, Sequence) else [number] * 2
+    return list(number) if isinstance(number, Iterable) else [number] * 2
+
+
+def _twice_each(numbers: Iterable[int]) -> list[int]:
+    return [number for number in numbers for _ in range(2)]
 
 
 class _Translator(fx.Interpreter):
     """Takes the steps of a traced network on an image and writes them down.
 
-    Most methods are called as functions of PyTorch and take their arguments,
-    with _Maps in the place of tensors that depend on the image.
+    The methods in the second half are named as functions of PyTorch and take
+    the same arguments, with _Maps in the place of tensors that depend on the
+    image. They return the _Maps of the node that they add.
     """
 
     def __init__(self, traced: fx.GraphModule):
         super().__init__(traced)
         self.nodes: dict[str, _Node] = {}
-        self.maps: dict[fx.Node, _Maps] = {}  # by the step that PyTorch takes
+        self.maps: dict[fx.Node, _Maps] = {}  # by PyTorch's step
 
     def run_node(self, n: fx.Node):
-        """What PyTorch computes in this step; its node is added."""
+        """What PyTorch computes in a step, after it has been written down."""
         self.step = n
-        args, kwargs = fx.node.map_arg(
-            (n.args, n.kwargs),
-            lambda step: self.maps.get(step, self.env.get(step)),
-        )
         if n.op in ("placeholder", "get_attr", "output"):
             value = super().run_node(n)
             if n.op == "placeholder":
                 self.maps[n] = _Maps("input", tuple(value.shape[1:]))
-            if n.op == "output" and not isinstance(args[0], _Maps):
-                raise ValueError(
-                    f"the network returns {type(value).__name__}; wanted one "
-                    "tensor that depends on the image"
-                )
+            elif n.op == "output":
+                self.answer = self.maps.get(n.args[0])
             return value
-        about_size = n.target in ("size", "dim") or n.args[1:] == ("shape",)
-        if about_size or not self.maps.keys() & set(n.all_input_nodes):
-            return super().run_node(n)  # numbers that every image shares
+        of_sizes = n.target in ("size", "dim") or n.target is getattr
+        if of_sizes or not self.maps.keys() & set(n.all_input_nodes):
+            return super().run_node(n)  # the same for every image
 
-        translate, in_place = self.translation()
+        args, kwargs = fx.node.map_arg(
+            (n.args, n.kwargs), lambda s: self.maps.get(s, self.env.get(s))
+        )
+        write_down, in_place = self.translation()
+        try:
+            inspect.signature(write_down).bind(*args, **kwargs)
+        except TypeError as error:
+            self.refuse(str(error))
         try:
             value = super().run_node(n)
         except RuntimeError as error:
-            self.refuse(
-                f"maps that do not fit ({error}); is input_shape right?"
-            )
-        self.shape = tuple(value.shape[1:])
+            self.refuse(f"its input does not fit; check input_shape ({error})")
+        if not isinstance(value, torch.Tensor):
+            self.refuse(f"it returns a {type(value).__name__}, no tensor")
         if value.ndim < 2 or len(value) != 1:
-            self.refuse(
-                f"a result of shape {tuple(value.shape)} for one image"
-            )
-        try:
-            self.maps[n] = translate(*args, **kwargs)
-        except TypeError as error:
-            self.refuse(f"arguments that are not known here ({error})")
+            self.refuse(f"it makes a {tuple(value.shape)} of one image")
+        self.shape = tuple(value.shape[1:])
+        self.maps[n] = write_down(*args, **kwargs)
         if in_place:
             self.overwrite(value)
         return value
 
     def translation(self) -> tuple[Callable, bool]:
-        """What writes this step down, and whether it overwrites its input."""
+        """What writes this step down, and whether it changes its input."""
         n = self.step
         if n.op == "call_module":
             layer = self.module.get_submodule(n.target)
-            found = LAYERS.get(type(layer))
-            if found:
-                found = partial(found, layer=layer)
             in_place = getattr(layer, "inplace", False)
-        else:
-            if n.op == "call_function":
-                found = FUNCTIONS.get(n.target)
-                in_place = n.kwargs.get("inplace", False)
-            else:
-                found = METHODS.get(n.target.rstrip("_"))
-                in_place = n.target.endswith("_")
-        if not found:
-            self.refuse("an operation that is not known here")
-        return partial(found, self), in_place
+            if type(layer) in LAYERS:
+                method, names = LAYERS[type(layer)]
+                settings = [getattr(layer, name) for name in names.split()]
+                return lambda x: method(self, x, *settings), in_place
+        elif n.op == "call_function":
+            in_place = n.kwargs.get("inplace", False)
+            if n.target in FUNCTIONS:
+                return partial(FUNCTIONS[n.target], self), in_place
+        elif n.target.rstrip("_") in METHODS:
+            method = METHODS[n.target.rstrip("_")]
+            return partial(method, self), n.target.endswith("_")
+        self.refuse("it does not know this operation")
 
     def overwrite(self, value: torch.Tensor):
-        """Whoever reads the input of this step later reads its output."""
-        replaced = self.maps[self.step.all_input_nodes[0]]
+        """Whoever reads the input of this step from now on gets its output."""
+        before = self.maps[self.step.all_input_nodes[0]]
         memory = value.untyped_storage().data_ptr()
-        for step, other in self.env.items():
-            if step in self.maps and (
-                other.untyped_storage().data_ptr() == memory
-            ):
-                if self.maps[step] != replaced:
-                    self.refuse("a change in place of what a view shares")
+        for step in self.maps.keys() & self.env.keys():
+            if self.env[step].untyped_storage().data_ptr() == memory:
+                if self.maps[step] != before:
+                    self.refuse("it changes in place what others look at")
                 self.maps[step] = self.maps[self.step]
-
-    def refuse(self, what: str):
-        """Raise an error that says which operation, and where it is."""
-        name, owner = self.step.target, self.owner()
-        if self.step.op == "call_module":
-            name = type(self.module.get_submodule(name)).__name__
-        elif callable(name):
-            name = getattr(name, "__name__", str(name))
-        where = f" at {owner!r}" if owner else ""
-        raise ValueError(f"{name}{where}: the page cannot run this, {what}")
 
     def owner(self) -> str:
         """Path of the module that takes this step."""
@@ -361,113 +364,120 @@ class _Translator(fx.Interpreter):
         stack = self.step.meta.get("nn_module_stack") or {"": ("", None)}
         return list(stack.values())[-1][0]
 
-    def check_answer(self, answer, expected):
-        """Refuse a network that does not do what its steps do."""
-        same = answer.shape == expected.shape and torch.allclose(
-            answer, expected, rtol=1e-3, atol=1e-4, equal_nan=True
-        )
-        if not same:
-            raise ValueError(
-                "the network gives an image another answer when its steps "
-                "are taken one by one; random numbers in its forward method, "
-                "or a change in place such as `x += y`, could be the reason"
-            )
+    def refuse(self, reason: str):
+        """Raise an error that says what a page cannot run, where and why."""
+        name = self.step.target
+        if self.step.op == "call_module":
+            name = type(self.module.get_submodule(name)).__name__
+        elif callable(name):
+            name = getattr(name, "__name__", str(name))
+        where = f" at {self.owner()!r}" if self.owner() else ""
+        raise ValueError(f"the page cannot run {name}{where}: {reason}")
 
-    def add_node(self, op, *inputs, shape=None, tensors=(), **settings):
-        """Write a node down; returns its maps."""
-        owner, step = self.owner(), self.step
-        name, inner = owner, False
-        if step.op != "call_module":
-            name = step.meta.get("output_of")
-            if name is None:
-                inner = bool(owner)
-                part = re.sub(r"_\d+$", "", step.name)
-                name = f"{owner}.{part}" if owner else part
-        if shape is not None:  # not the last node of this step
-            name, inner = f"{name}.{op}", True
-        if inner:
-            settings["inner"] = True
+    def needed(self) -> list[_Node]:
+        """The nodes on a way to the answer, which is the last of them."""
+        if self.answer is None or self.answer.node not in self.nodes:
+            raise ValueError(
+                "the network returns no single tensor that it has computed"
+            )
+        wanted = {self.answer.node}
+        for node in reversed(self.nodes.values()):
+            if node.name in wanted:
+                wanted.update(node.inputs)
+        return [node for node in self.nodes.values() if node.name in wanted]
+
+    def add_node(
+        self,
+        op: str,
+        *inputs: _Maps,
+        shape: tuple[int, ...] | None = None,
+        tensors: dict[str, torch.Tensor] | None = None,
+        **settings,
+    ) -> _Maps:
+        """Write a node down.
+
+        The node whose output a module returns has the module's name; any
+        other has the setting `inner`. `shape` is given for a node that is not
+        the last one of its step.
+        """
+        if not all(isinstance(maps, _Maps) for maps in inputs):
+            self.refuse("it takes a tensor that is the same for every image")
+        name = self.owner()
+        if self.step.op != "call_module":
+            part = re.sub(r"_\d+$", "", self.step.name)
+            path = f"{name}.{part}" if name else part
+            inner = bool(name) and "output_of" not in self.step.meta
+            name = self.step.meta.get("output_of", path)
+            settings |= {"inner": True} if inner else {}
+        if shape is not None:
+            name, settings["inner"] = f"{name}.{op}", True
         base, count = name, 1
-        while name in self.nodes or name == "input":
+        while name in self.nodes or name in ("", "input"):
             count += 1
             name = f"{base} ({count})"
         shape = self.shape if shape is None else shape
-        for maps in inputs:
-            if not isinstance(maps, _Maps):
-                self.refuse("a tensor of its own in the place of maps")
+        names = [maps.node for maps in inputs]
         self.nodes[name] = _Node(
-            name, op, [m.node for m in inputs], shape, settings, dict(tensors)
+            name, op, names, shape, settings, tensors or {}
         )
         return _Maps(name, shape)
 
     def number(self, value) -> float:
         if isinstance(value, torch.Tensor) and value.numel() == 1:
             value = value.item()
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.refuse(f"{type(value).__name__} where a number is wanted")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(f"{type(value).__name__} in the place of a number")
         return float(value)
 
     # Layers with weights.
 
     def conv2d(
-        self, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1
+        self,
+        x,
+        weight,
+        bias=None,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        padding_mode="zeros",
     ):
-        dilation, kernel = _pair(dilation), weight.shape[2:]
+        if padding_mode != "zeros":
+            self.refuse(f"padding_mode is {padding_mode!r}, not 'zeros'")
         if padding == "same":
-            whole = [
-                d * (k - 1) for d, k in zip(dilation, kernel, strict=True)
-            ]
-            around = [n for w in whole for n in (w // 2, w - w // 2)]
+            spans = zip(_pair(dilation), weight.shape[2:], strict=True)
+            sums = [apart * (kernel - 1) for apart, kernel in spans]
+            around = [n for s in sums for n in (s // 2, s - s // 2)]
         else:
-            padding = [0, 0] if padding == "valid" else _pair(padding)
-            around = [n for n in padding for _ in range(2)]
-        if bias is None:
-            bias = torch.zeros(len(weight))
+            around = _twice_each(
+                [0, 0] if padding == "valid" else _pair(padding)
+            )
+        bias = torch.zeros(len(weight)) if bias is None else bias
         return self.add_node(
             "convolution",
             x,
             stride=_pair(stride),
             padding=around,  # top, bottom, left, right
-            dilation=dilation,
+            dilation=_pair(dilation),
             groups=groups,
             tensors={"weight": weight, "bias": bias},
         )
 
-    def convolution_layer(self, x, layer):
-        if layer.padding_mode != "zeros":
-            self.refuse(f"padding_mode {layer.padding_mode!r}")
-        return self.conv2d(
-            x,
-            layer.weight,
-            layer.bias,
-            layer.stride,
-            layer.padding,
-            layer.dilation,
-            layer.groups,
-        )
-
     def linear(self, x, weight, bias=None):
         if len(x.shape) != 1:
-            self.refuse(f"maps of shape {x.shape} that are not flat")
+            self.refuse(f"its input {x.shape} is not flat")
         bias = torch.zeros(len(weight)) if bias is None else bias
-        return self.add_node(
-            "linear", x, tensors={"weight": weight, "bias": bias}
-        )
+        tensors = {"weight": weight, "bias": bias}
+        return self.add_node("linear", x, tensors=tensors)
 
-    def batch_norm_layer(self, x, layer):
-        if layer.running_mean is None:
-            self.refuse("without running averages")
-        factor = (layer.running_var + layer.eps).rsqrt()
-        if layer.affine:
-            factor = factor * layer.weight
-        shift = -layer.running_mean * factor
-        if layer.affine:
-            shift = shift + layer.bias
+    def batch_norm(self, x, mean, variance, eps, weight, bias):
+        if mean is None:
+            self.refuse("it keeps no running averages")
+        factor = (variance + eps).rsqrt() * (1 if weight is None else weight)
+        shift = (0 if bias is None else bias) - mean * factor
+        tensors = {"factor": factor, "shift": shift}
         return self.add_node(
-            "scale",
-            x,
-            tensors={"factor": factor, "shift": shift},
-            batch_norm=self.owner(),
+            "scale", x, tensors=tensors, batch_norm=self.owner()
         )
 
     # Functions of each value.
@@ -491,76 +501,71 @@ class _Translator(fx.Interpreter):
     def square(self, x):
         return self.pow(x, 2)
 
-    def scale(self, x, factor=1.0, shift=0.0, shape=None):
-        """The same factor and shift for all channels; often there is none."""
+    def neg(self, x):
+        return self.scale(x, -1)
+
+    def scale(self, x, factor=1.0, shift=0.0):
         if (factor, shift) == (1, 0):
             return x
-        return self.add_node(
-            "scale",
-            x,
-            shape=shape,
-            tensors={
-                "factor": torch.full((x.shape[0],), factor),
-                "shift": torch.full((x.shape[0],), shift),
-            },
-        )
+        each = torch.ones(x.shape[0])
+        tensors = {"factor": factor * each, "shift": shift * each}
+        return self.add_node("scale", x, tensors=tensors)
 
-    def dropout(self, x, p=0.5, training=True, inplace=False):
+    def identity(self, x, p=0.5, training=False, inplace=False):
         if training:
-            self.refuse("which draws random numbers in evaluation mode, too")
+            self.refuse("it draws random numbers in evaluation mode, too")
         return x
 
     # Two inputs, or one and a number.
 
     def both(self, op, a, b):
         if a.shape != b.shape:
-            self.refuse(f"maps of two shapes, {a.shape} and {b.shape}")
+            self.refuse(f"its inputs differ in shape, {a.shape} and {b.shape}")
         return self.add_node(op, a, b)
 
-    def add(self, a, b, alpha=1):
-        if alpha != 1:
-            self.refuse(f"alpha={alpha}")
-        if not isinstance(a, _Maps):
-            a, b = b, a
-        if isinstance(b, _Maps):
+    def add(self, a, b):
+        if isinstance(a, _Maps) and isinstance(b, _Maps):
             return self.both("add", a, b)
+        if isinstance(b, _Maps):
+            return self.add(b, a)
         return self.scale(a, shift=self.number(b))
 
     def sub(self, a, b):
         if isinstance(a, _Maps) and isinstance(b, _Maps):
             return self.both("subtract", a, b)
-        if isinstance(a, _Maps):
-            return self.scale(a, shift=-self.number(b))
-        return self.scale(b, -1.0, self.number(a))
+        if isinstance(b, _Maps):
+            return self.scale(b, -1.0, self.number(a))
+        return self.scale(a, shift=-self.number(b))
 
     def mul(self, a, b):
-        if not isinstance(a, _Maps):
-            a, b = b, a
-        if isinstance(b, _Maps):
+        if isinstance(a, _Maps) and isinstance(b, _Maps):
             return self.both("multiply", a, b)
+        if isinstance(b, _Maps):
+            return self.mul(b, a)
         return self.scale(a, self.number(b))
 
     def div(self, a, b):
-        if not isinstance(a, _Maps):
-            self.refuse("a number divided by maps")
-        if isinstance(b, _Maps):
+        if isinstance(a, _Maps) and isinstance(b, _Maps):
             return self.both("divide", a, b)
+        if isinstance(b, _Maps):
+            self.refuse("it divides a number")
         return self.scale(a, 1 / self.number(b))
 
     def cat(self, tensors, dim=0):
         if dim not in (1, -len(self.shape)):
-            self.refuse(f"along dimension {dim}, not the channels")
+            self.refuse(f"it goes along dimension {dim}, not the channels")
         return self.add_node("concatenate", *tensors)
 
     # Windows.
 
-    def pool(self, op, x, kernel, stride, padding, **settings):
+    def pool(self, op, x, kernel, stride, padding, ceil, **settings):
         return self.add_node(
             op,
             x,
             kernel=_pair(kernel),
             stride=_pair(kernel if stride is None else stride),
-            padding=[n for n in _pair(padding) for _ in range(2)],
+            padding=_twice_each(_pair(padding)),
+            ceil=ceil,
             **settings,
         )
 
@@ -574,15 +579,8 @@ class _Translator(fx.Interpreter):
         ceil_mode=False,
         return_indices=False,
     ):
-        return self.pool(
-            "max-pool",
-            x,
-            kernel_size,
-            stride,
-            padding,
-            dilation=_pair(dilation),
-            ceil=ceil_mode,
-        )
+        window = kernel_size, stride, padding, ceil_mode
+        return self.pool("max-pool", x, *window, dilation=_pair(dilation))
 
     def avg_pool2d(
         self,
@@ -595,16 +593,10 @@ class _Translator(fx.Interpreter):
         divisor_override=None,
     ):
         if divisor_override is not None:
-            self.refuse(f"divisor_override={divisor_override}")
-        return self.pool(
-            "average-pool",
-            x,
-            kernel_size,
-            stride,
-            padding,
-            ceil=ceil_mode,
-            count_padding=count_include_pad,
-        )
+            self.refuse(f"divisor_override is {divisor_override}")
+        window = kernel_size, stride, padding, ceil_mode
+        settings = {"count_padding": count_include_pad}
+        return self.pool("average-pool", x, *window, **settings)
 
     def adaptive_avg_pool2d(self, x, output_size):
         return self.add_node("adaptive-average", x)
@@ -613,21 +605,17 @@ class _Translator(fx.Interpreter):
         return self.add_node("adaptive-max", x)
 
     def mean(self, x, dim=None, keepdim=False):
-        dims = sorted(d % 4 for d in _pair(dim)) if dim is not None else dim
+        dims = sorted(d % 4 for d in _pair(dim)) if dim is not None else []
         if dims != [2, 3] or len(x.shape) != 3:
-            self.refuse(f"over dimensions {dim}, not height and width")
-        whole = self.add_node("adaptive-average", x, shape=(x.shape[0], 1, 1))
+            self.refuse(f"it goes over dimensions {dim}, not rows and columns")
+        shape = (x.shape[0], 1, 1)
+        whole = self.add_node("adaptive-average", x, shape=shape)
         return self.add_node("reshape", whole)
 
     def local_response_norm(self, x, size, alpha=1e-4, beta=0.75, k=1.0):
-        return self.add_node(
-            "local-response-norm",
-            x,
-            size=size,
-            alpha=alpha / size,  # of the sum, as in the paper
-            beta=beta,
-            k=k,
-        )
+        # PyTorch's alpha belongs to the mean, the paper's to the sum.
+        settings = {"size": size, "alpha": alpha / size, "beta": beta, "k": k}
+        return self.add_node("local-response-norm", x, **settings)
 
     # Shapes.
 
@@ -635,59 +623,54 @@ class _Translator(fx.Interpreter):
         return self.add_node("reshape", x)
 
     def pad(self, x, pad, mode="constant", value=None):
-        dims = len(x.shape)
-        before = [0] * dims
-        for place, (start, end) in enumerate(
-            zip(pad[::2], pad[1::2], strict=True), start=1
-        ):
-            if place > dims or min(start, end) < 0:
-                self.refuse(f"the amounts {tuple(pad)}")
-            before[-place] = start
         if mode != "constant" or value:
-            self.refuse("with other values than zeros")
+            self.refuse("it pads with other values than zeros")
+        if min(pad) < 0 or len(pad) > 2 * len(x.shape):
+            self.refuse(f"the amounts are {tuple(pad)}")
+        before = [0] * len(x.shape)
+        before[len(before) - len(pad) // 2 :] = pad[::2][::-1]
         return self.add_node("pad", x, before=before)
+
+    def constant_pad(self, x, padding, value):
+        return self.pad(x, padding, value=value)
 
     def getitem(self, x, index):
         index = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in index:
-            place = index.index(Ellipsis)
-            missing = len(x.shape) + 2 - len(index)
-            index = (
-                *index[:place],
-                *[slice(None)] * missing,
-                *index[place + 1 :],
-            )
-        index += (slice(None),) * (len(x.shape) + 1 - len(index))
-        if not all(isinstance(i, slice) for i in index):
-            self.refuse("with an index that is no slice")
+        missing = len(x.shape) + 1 - len(index) + (Ellipsis in index)
+        place = index.index(Ellipsis) if Ellipsis in index else len(index)
+        everything = (slice(None),) * missing
+        index = index[:place] + everything + index[place + 1 :]
+        if not all(isinstance(part, slice) for part in index):
+            self.refuse("it takes an index that is no slice")
         ranges = [
-            i.indices(n) for i, n in zip(index[1:], x.shape, strict=True)
+            part.indices(size)
+            for part, size in zip(index[1:], x.shape, strict=True)
         ]
+        start = [start for start, _, _ in ranges]
         return self.add_node(
-            "slice",
-            x,
-            start=[start for start, _, _ in ranges],
-            step=[step for _, _, step in ranges],
+            "slice", x, start=start, step=[r[2] for r in ranges]
         )
 
-    def softmax(self, x, dim=None, op="softmax", **_):
+    def softmax(self, x, dim=None, _stacklevel=3, dtype=None, op="softmax"):
         if len(x.shape) != 1 or dim not in (None, 1, -1):
-            self.refuse(f"of shape {x.shape} over dimension {dim}")
+            self.refuse(f"it goes over dimension {dim} of an {x.shape}")
         return self.add_node(op, x)
 
-    def log_softmax(self, x, dim=None, **_):
-        return self.softmax(x, dim, "log-softmax")
+    def log_softmax(self, x, dim=None, _stacklevel=3, dtype=None):
+        return self.softmax(x, dim, op="log-softmax")
 
 
 _T = _Translator
+# What writes down a method of tensors, which may end with "_"; most are also
+# functions of the same name in torch and in its functional module.
 METHODS = {
     "add": _T.add,
-    "concat": _T.cat,
     "div": _T.div,
     "flatten": _T.reshape,
     "log_softmax": _T.log_softmax,
     "mean": _T.mean,
     "mul": _T.mul,
+    "neg": _T.neg,
     "pow": _T.pow,
     "relu": _T.relu,
     "reshape": _T.reshape,
@@ -700,79 +683,62 @@ METHODS = {
     "view": _T.reshape,
 }
 FUNCTIONS = {
-    getattr(torch, name): method
+    getattr(place, name): method
+    for place in (torch, F, operator)
     for name, method in METHODS.items()
-    if hasattr(torch, name)
+    if hasattr(place, name)
 } | {
     F.adaptive_avg_pool2d: _T.adaptive_avg_pool2d,
     F.adaptive_max_pool2d: _T.adaptive_max_pool2d,
     F.avg_pool2d: _T.avg_pool2d,
     F.conv2d: _T.conv2d,
-    F.dropout: _T.dropout,
+    F.dropout: _T.identity,
     F.gelu: _T.gelu,
     F.linear: _T.linear,
     F.local_response_norm: _T.local_response_norm,
-    F.log_softmax: _T.log_softmax,
     F.max_pool2d: _T.max_pool2d,
     F.pad: _T.pad,
-    F.relu: _T.relu,
-    F.sigmoid: _T.sigmoid,
-    F.softmax: _T.softmax,
-    F.tanh: _T.tanh,
-    operator.add: _T.add,
     operator.getitem: _T.getitem,
-    operator.mul: _T.mul,
-    operator.neg: lambda t, x: t.scale(x, -1.0),
-    operator.pow: _T.pow,
-    operator.sub: _T.sub,
     operator.truediv: _T.div,
     torch.cat: _T.cat,
 }
-
-
-def _nothing(translator, x, layer):
-    return x
-
-
+# What writes down a layer, and the attributes of the layer that it takes.
 LAYERS = {
-    nn.AdaptiveAvgPool2d: lambda t, x, layer: t.adaptive_avg_pool2d(x, None),
-    nn.AdaptiveMaxPool2d: lambda t, x, layer: t.adaptive_max_pool2d(x, None),
-    nn.AvgPool2d: lambda t, x, layer: t.avg_pool2d(
-        x,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.ceil_mode,
-        layer.count_include_pad,
-        layer.divisor_override,
+    nn.AdaptiveAvgPool2d: (_T.adaptive_avg_pool2d, "output_size"),
+    nn.AdaptiveMaxPool2d: (_T.adaptive_max_pool2d, "output_size"),
+    nn.AvgPool2d: (
+        _T.avg_pool2d,
+        "kernel_size stride padding ceil_mode count_include_pad "
+        "divisor_override",
     ),
-    nn.BatchNorm1d: _T.batch_norm_layer,
-    nn.BatchNorm2d: _T.batch_norm_layer,
-    nn.ConstantPad2d: lambda t, x, layer: t.pad(
-        x, layer.padding, value=layer.value
+    nn.BatchNorm1d: (
+        _T.batch_norm,
+        "running_mean running_var eps weight bias",
     ),
-    nn.Conv2d: _T.convolution_layer,
-    nn.Dropout: _nothing,
-    nn.Dropout2d: _nothing,
-    nn.Flatten: lambda t, x, layer: t.reshape(x),
-    nn.GELU: lambda t, x, layer: t.gelu(x, layer.approximate),
-    nn.Identity: _nothing,
-    nn.Linear: lambda t, x, layer: t.linear(x, layer.weight, layer.bias),
-    nn.LocalResponseNorm: lambda t, x, layer: t.local_response_norm(
-        x, layer.size, layer.alpha, layer.beta, layer.k
+    nn.BatchNorm2d: (
+        _T.batch_norm,
+        "running_mean running_var eps weight bias",
     ),
-    nn.LogSoftmax: lambda t, x, layer: t.log_softmax(x, layer.dim),
-    nn.MaxPool2d: lambda t, x, layer: t.max_pool2d(
-        x,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.ceil_mode,
+    nn.ConstantPad2d: (_T.constant_pad, "padding value"),
+    nn.Conv2d: (
+        _T.conv2d,
+        "weight bias stride padding dilation groups padding_mode",
     ),
-    nn.ReLU: lambda t, x, layer: t.relu(x),
-    nn.Sigmoid: lambda t, x, layer: t.sigmoid(x),
-    nn.Softmax: lambda t, x, layer: t.softmax(x, layer.dim),
-    nn.Tanh: lambda t, x, layer: t.tanh(x),
-    nn.ZeroPad2d: lambda t, x, layer: t.pad(x, layer.padding),
+    nn.Dropout: (_T.identity, ""),
+    nn.Dropout2d: (_T.identity, ""),
+    nn.Flatten: (_T.reshape, ""),
+    nn.GELU: (_T.gelu, "approximate"),
+    nn.Identity: (_T.identity, ""),
+    nn.Linear: (_T.linear, "weight bias"),
+    nn.LocalResponseNorm: (_T.local_response_norm, "size alpha beta k"),
+    nn.LogSoftmax: (_T.log_softmax, "dim"),
+    nn.MaxPool2d: (
+        _T.max_pool2d,
+        "kernel_size stride padding dilation ceil_mode",
+    ),
+    nn.ReLU: (_T.relu, ""),
+    nn.Sigmoid: (_T.sigmoid, ""),
+    nn.Softmax: (_T.softmax, "dim"),
+    nn.Tanh: (_T.tanh, ""),
+    nn.ZeroPad2d: (_T.constant_pad, "padding value"),
 }

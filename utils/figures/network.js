@@ -73,6 +73,15 @@ function multiply(left, leftFrom, right, rightFrom, sums, at, rows, inner,
   }
 }
 
+/** Room for numbers that are needed until the next layer, never cleared. */
+const rooms = [];
+function borrow(which, length) {
+  if (!rooms[which] || rooms[which].length < length) {
+    rooms[which] = new Float32Array(length);
+  }
+  return rooms[which];
+}
+
 /** Maps with zeros around them. */
 function padded(values, [channels, height, width], [top, , left], tall, wide) {
   const result = new Float32Array(channels * tall * wide);
@@ -103,7 +112,7 @@ function convolutionByWindows(node, input, output, weights, bias) {
   const wide = width + padding[2] + padding[3];
   return (values) => {
     const around = padded(values, input, padding, tall, wide);
-    const windows = new Float32Array((places + 1) * inner);
+    const windows = borrow(0, (places + 1) * inner);
     const result = new Float32Array(outputs * places);
     for (let g = 0; g < groups; g += 1) {
       let k = 0;
@@ -147,24 +156,43 @@ function addBias(result, bias, places) {
  * give them, instead of 36; the change costs additions only.
  */
 function convolutionByWinograd(node, input, output, weights, bias) {
-  const [channels, height, width] = input;
+  const [channels] = input;
   const [outputs, rows, columns] = output;
+  const down = Math.ceil(rows / 2);
   const across = Math.ceil(columns / 2);
-  const squares = Math.ceil(rows / 2) * across;
-  const pairs = Math.ceil(squares / 2);
+  const squares = down * across;
+  const tall = 2 * down + 2;
+  const wide = 2 * across + 2;
   const left = winogradWeights(weights, outputs, channels);
   const leftSize = left.length / 16;
-  const rightSize = pairs * 2 * channels;
-  const tall = 2 * Math.ceil(rows / 2) + 2;
-  const wide = 2 * across + 2;
+  // Sixteen numbers more, or the 16 matrices would compete for the same lines
+  // of the cache where their sizes are powers of two.
+  const rightSize = (squares + squares % 2) * channels + 16;
+  const size = outputs * squares + 16;
   return (values) => {
     const around = padded(values, input, node.padding, tall, wide);
-    const right = new Float32Array(16 * rightSize);
-    const t = new Float64Array(16);
-    for (let c = 0; c < channels; c += 1) {
-      for (let square = 0; square < squares; square += 1) {
-        const y = Math.floor(square / across);
-        let from = (c * tall + 2 * y) * wide + 2 * (square - y * across);
+    const right = borrow(0, 16 * rightSize);
+    winogradInputs(around, channels, down, across, right, rightSize);
+    const sums = borrow(1, 16 * size);
+    for (let i = 0; i < 16; i += 1) {
+      multiply(left, i * leftSize, right, i * rightSize, sums, i * size,
+        outputs, channels, squares);
+    }
+    const result = new Float32Array(outputs * rows * columns);
+    winogradOutputs(sums, size, outputs, down, across, result, rows, columns);
+    addBias(result, bias, rows * columns);
+    return result;
+  };
+}
+
+/** The changed inputs: 16 matrices, packed as `multiply` wants columns. */
+function winogradInputs(around, channels, down, across, right, rightSize) {
+  const wide = 2 * across + 2;
+  const t = new Float32Array(16);
+  for (let c = 0; c < channels; c += 1) {
+    for (let y = 0; y < down; y += 1) {
+      for (let x = 0; x < across; x += 1) {
+        let from = (c * 2 * (down + 1) + 2 * y) * wide + 2 * x;
         for (let i = 0; i < 16; i += 4) {
           const d0 = around[from], d1 = around[from + 1];
           const d2 = around[from + 2], d3 = around[from + 3];
@@ -172,6 +200,7 @@ function convolutionByWinograd(node, input, output, weights, bias) {
           t[i + 2] = d2 - d1; t[i + 3] = d1 - d3;
           from += wide;
         }
+        const square = y * across + x;
         let to = ((square >> 1) * channels + c) * 2 + (square & 1);
         for (let j = 0; j < 4; j += 1) {
           const d0 = t[j], d1 = t[j + 4], d2 = t[j + 8], d3 = t[j + 12];
@@ -183,58 +212,59 @@ function convolutionByWinograd(node, input, output, weights, bias) {
         }
       }
     }
-    const sums = new Float32Array(16 * outputs * squares);
-    const size = outputs * squares;
-    for (let i = 0; i < 16; i += 1) {
-      multiply(left, i * leftSize, right, i * rightSize, sums, i * size,
-        outputs, channels, squares);
-    }
-    const result = new Float32Array(outputs * rows * columns);
-    for (let o = 0; o < outputs; o += 1) {
-      const more = bias[o];
-      for (let square = 0; square < squares; square += 1) {
-        let from = o * squares + square;
-        for (let i = 0; i < 16; i += 4) {
+  }
+}
+
+/** The outputs from 16 matrices of sums; odd sides lose a row or a column. */
+function winogradOutputs(sums, size, outputs, down, across, result, rows,
+  columns) {
+  const t = new Float32Array(8);
+  let square = 0;
+  for (let o = 0; o < outputs; o += 1) {
+    for (let y = 0; y < down; y += 1) {
+      for (let x = 0; x < across; x += 1) {
+        let from = square;
+        for (let i = 0; i < 8; i += 2) {
           const m0 = sums[from], m1 = sums[from + size];
           const m2 = sums[from + 2 * size], m3 = sums[from + 3 * size];
           t[i] = m0 + m1 + m2; t[i + 1] = m1 - m2 - m3;
           from += 4 * size;
         }
-        const y = Math.floor(square / across);
-        const x = square - y * across;
         const to = (o * rows + 2 * y) * columns + 2 * x;
-        const pair = 2 * x + 1 < columns;
-        result[to] = t[0] + t[4] + t[8] + more;
-        if (pair) result[to + 1] = t[1] + t[5] + t[9] + more;
+        const second = 2 * x + 1 < columns;
+        result[to] = t[0] + t[2] + t[4];
+        if (second) result[to + 1] = t[1] + t[3] + t[5];
         if (2 * y + 1 < rows) {
-          result[to + columns] = t[4] - t[8] - t[12] + more;
-          if (pair) result[to + columns + 1] = t[5] - t[9] - t[13] + more;
+          result[to + columns] = t[2] - t[4] - t[6];
+          if (second) result[to + columns + 1] = t[3] - t[5] - t[7];
         }
+        square += 1;
       }
     }
-    return result;
-  };
+  }
 }
 
-/** The 16 matrices of Winograd's weights, each packed by packRows. */
+/** The changed weights: 16 matrices, each packed by packRows. */
 function winogradWeights(weights, outputs, channels) {
   const size = outputs * channels;
   const changed = Array.from({ length: 16 }, () => new Float32Array(size));
   const t = new Float64Array(12);
-  for (let pair = 0; pair < size; pair += 1) {
+  for (let at = 0; at < size; at += 1) {
     for (let j = 0; j < 3; j += 1) {
-      const [g0, g1, g2] = [0, 3, 6].map((i) => weights[pair * 9 + i + j]);
+      const g0 = weights[9 * at + j];
+      const g1 = weights[9 * at + j + 3];
+      const g2 = weights[9 * at + j + 6];
       t[j] = g0;
       t[j + 3] = (g0 + g1 + g2) / 2;
       t[j + 6] = (g0 - g1 + g2) / 2;
       t[j + 9] = g2;
     }
     for (let i = 0; i < 4; i += 1) {
-      const [g0, g1, g2] = t.subarray(3 * i, 3 * i + 3);
-      changed[4 * i][pair] = g0;
-      changed[4 * i + 1][pair] = (g0 + g1 + g2) / 2;
-      changed[4 * i + 2][pair] = (g0 - g1 + g2) / 2;
-      changed[4 * i + 3][pair] = g2;
+      const g0 = t[3 * i], g1 = t[3 * i + 1], g2 = t[3 * i + 2];
+      changed[4 * i][at] = g0;
+      changed[4 * i + 1][at] = (g0 + g1 + g2) / 2;
+      changed[4 * i + 2][at] = (g0 - g1 + g2) / 2;
+      changed[4 * i + 3][at] = g2;
     }
   }
   const packed = changed.map((matrix) => packRows(matrix, outputs, channels));
