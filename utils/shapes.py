@@ -7,21 +7,17 @@ parameters, the multiply-accumulates and the receptive field.
 
 import contextlib
 from dataclasses import dataclass
-from html import escape
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from utils.watch import (
-    IMAGES,
-    Watch,
-    field_and_jump,
-    macs_of_one_image,
-    tensors_in,
+from utils.fields import Fields, field_and_jump, tensors_in
+from utils.tables import Table
+
+COLUMNS = {"layer": "", "kind": "", "output": ""} | dict.fromkeys(
+    ("parameters", "MACs", "receptive field", "jump"), ","
 )
-
-POOLS = (nn.MaxPool2d, nn.AvgPool2d)
-HEADER = "layer|kind|output|parameters|MACs|receptive field|jump".split("|")
 
 
 def conv_output_size(
@@ -76,7 +72,7 @@ def conv_output_size(
 class Layer:
     """One call of one layer.
 
-    Shapes are of one input, without the minibatch axis, and of the first
+    The shape is of one input, without the minibatch axis, and of the first
     tensor where a layer returns several. MACs are the multiply-accumulates
     of convolutions and matrix products for one input, without biases. The
     receptive field is the side, in input pixels, of the smallest square that
@@ -94,11 +90,6 @@ class Layer:
     jump: int | None
     settings: dict
 
-    def row(self) -> list[str]:
-        numbers = self.parameters, self.macs, self.receptive_field, self.jump
-        shape = as_text(self.output_shape)
-        return [self.name, self.kind, shape, *counts(*numbers)]
-
 
 @dataclass(repr=False)
 class LayerTable:
@@ -114,52 +105,32 @@ class LayerTable:
         """The first call of the layer `name`."""
         return next(layer for layer in self.layers if layer.name == name)
 
-    def rows(self) -> list[list[str]]:
-        rows = [["input", "", as_text(self.input_shape), "", "", "", ""]]
-        rows += [layer.row() for layer in self.layers]
-        # Layers that were never called, and functions between the layers.
+    def as_table(self) -> Table:
+        """The rows as they are shown."""
+        unknown = 4 * [""]
+        rows = [["input", "", as_text(self.input_shape), *unknown]]
+        for x in self.layers:
+            numbers = x.parameters, x.macs, x.receptive_field, x.jump
+            numbers = [number or None for number in numbers]
+            rows.append([x.name, x.kind, as_text(x.output_shape), *numbers])
+        # Functions, loose parameters and layers that were never called.
         parameters = self.parameters - sum(x.parameters for x in self.layers)
         macs = self.macs - sum(layer.macs for layer in self.layers)
         if parameters or macs:
-            left = counts(parameters, macs)
-            rows.append(["outside these layers", "", "", *left, "", ""])
-        total = [f"{self.parameters:,}", f"{self.macs:,}"]
-        return [*rows, ["total", "", "", *total, "", ""]]
+            left = parameters or None, macs or None, None, None
+            rows.append(["outside these layers", "", "", *left])
+        total = self.parameters, self.macs, "", ""
+        return Table(COLUMNS, [*rows, ["total", "", "", *total]], total=True)
 
     def __repr__(self) -> str:
-        rows = [HEADER, *self.rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        sides = "<<<>>>>"
-        return "\n".join(
-            "  ".join(
-                f"{text:{side}{width}}"
-                for text, side, width in zip(row, sides, widths, strict=True)
-            ).rstrip()
-            for row in rows
-        )
+        return repr(self.as_table())
 
     def _repr_html_(self) -> str:
-        lines = [
-            f'<tr><th scope="row">{escape(name)}</th>'
-            + "".join(f"<td>{escape(text)}</td>" for text in texts)
-            + "</tr>"
-            for name, *texts in self.rows()
-        ]
-        head = "".join(f'<th scope="col">{name}</th>' for name in HEADER)
-        return (
-            '<div class="layer-table" role="group" tabindex="0" '
-            f'aria-label="Layer table"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{''.join(lines[:-1])}</tbody>"
-            f"<tfoot>{lines[-1]}</tfoot></table></div>"
-        )
+        return self.as_table()._repr_html_()
 
 
 def as_text(shape: tuple[int, ...]) -> str:
     return " × ".join(str(side) for side in shape)
-
-
-def counts(*numbers: int | None) -> list[str]:
-    return [f"{number:,}" if number else "–" for number in numbers]
 
 
 @contextlib.contextmanager
@@ -176,9 +147,9 @@ def in_mode(net: nn.Module, training: bool):
 def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
     """Run `net` once without data and describe each layer that was called.
 
-    A layer is a module with parameters of its own or without modules inside.
-    PyTorch's FlopCounterMode counts. Nothing is computed and `net` stays as
-    it is: the pass runs on the "meta" device, in evaluation mode.
+    A layer is a module without modules inside. PyTorch's FlopCounterMode
+    counts. Nothing is computed and `net` stays as it is: the pass runs on the
+    "meta" device, in evaluation mode.
 
     Args:
         net: takes a minibatch of images, and its result keeps that axis.
@@ -205,56 +176,49 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
                 f"{name} has no shape yet; run the network once on a "
                 "minibatch, which sets it"
             )
-    watch = Watch()
-    # The module that runs, its input, the work before it and inside it.
-    running = [[None, None, 0, 0]]
+    fields, counter = Fields(), FlopCounterMode(display=False)
     layers, counted, hooks = [], set(), []
+    running = None, None, 0  # the layer, its input, the work before it
 
-    def before(module, args, kwargs):
-        x = next(tensors_in((args, kwargs)), None)
-        running.append([module, x, watch.work(), 0])
+    def before(module, inputs):
+        nonlocal running
+        x = next(iter(tensors_in(inputs)), None)
+        running = module, x, counter.get_total_flops()
 
-    def after(module, args, kwargs, output):
-        x = next(tensors_in(output), None)
+    def after(module, inputs, output):
+        nonlocal running
+        x = next(iter(tensors_in(output)), None)
         if x is not None and 0 in x.shape:
             raise ValueError(f"{as_text(x.shape)} has no values")
-        while running[-1][0] is not module:  # its error has been caught
-            *_, work_inside = running.pop()
-            running[-1][-1] += work_inside
-        *_, work_before, work_inside = running.pop()
-        work = watch.work() - work_before
-        running[-1][-1] += work
-        if x is not None:
-            own = [p for p in module.parameters(False) if p not in counted]
-            counted.update(own)
-            layers.append(
-                Layer(
-                    names[module],
-                    type(module).__name__,
-                    of_one_image(x.shape),
-                    sum(parameter.numel() for parameter in own),
-                    macs_of_one_image(*(work - work_inside)),
-                    *field_and_jump(x),
-                    settings(module),
-                )
+        flops = counter.get_total_flops() - running[-1]
+        running = None, x, 0
+        own = [p for p in module.parameters() if p not in counted]
+        counted.update(own)
+        layers.append(
+            Layer(
+                names[module],
+                type(module).__name__,
+                () if x is None else tuple(x.shape[1:]),
+                sum(parameter.numel() for parameter in own),
+                flops // 2,
+                *((None, None) if x is None else field_and_jump(x)),
+                settings(module),
             )
+        )
 
-    images = f"{IMAGES} images of {as_text(input_shape)}"
     try:
         for module in names:
-            if not list(module.children()) or list(module.parameters(False)):
-                hooks += [
-                    module.register_forward_pre_hook(before, with_kwargs=True),
-                    module.register_forward_hook(after, with_kwargs=True),
-                ]
+            if not list(module.children()):
+                hooks.append(module.register_forward_pre_hook(before))
+                hooks.append(module.register_forward_hook(after))
         with torch.inference_mode(False), torch.no_grad(), in_mode(net, False):
             bare = {k: torch.empty_like(t, device="meta") for k, t in tensors}
             kinds = [t.dtype for t in bare.values() if t.is_floating_point()]
-            with torch.device("meta"), watch.counter, watch:
-                x = watch.images(input_shape, dtype=[*kinds, None][0])
+            with torch.device("meta"), counter, fields:
+                x = fields.image(input_shape, dtype=[*kinds, None][0])
                 output = torch.func.functional_call(net, bare, (x,))
     except Exception as error:
-        module, x, *_ = running[-1]
+        module, x, _ = running
         where = "between two layers"
         if module is not None:
             where = f"{names[module]} ({type(module).__name__})"
@@ -262,97 +226,82 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
         if "meta" in said:
             said += " (it runs without data: register tensors as buffers, "
             said += "and let no step depend on values)"
-        why = mismatch(module, x) or f": {said}, for {images}"
-        raise ValueError(where + why) from error
+        raise ValueError(
+            where
+            + (
+                mismatch(module, x)
+                or f": {said}, for one image of {as_text(input_shape)}"
+            )
+        ) from error
     finally:
         for hook in hooks:
             hook.remove()
-    output = next(tensors_in(output), torch.empty(()))
-    if output.shape[:1] != (IMAGES,):
+    output = next(iter(tensors_in(output)), torch.empty(()))
+    if output.shape[:1] != (1,):
         raise ValueError(
-            f"for {images} the network returns {as_text(output.shape)}; its "
+            f"for one image the network returns {as_text(output.shape)}; its "
             "first axis must be the minibatch, one row an image: look for a "
             "view or reshape that does not begin with len(x)"
         )
-    listed = sum(work_inside for *_, work_inside in running)
-    outside = macs_of_one_image(*(watch.work() - listed))
     return LayerTable(
         input_shape,
         tuple(output.shape[1:]),
         layers,
         parameters=sum(parameter.numel() for parameter in net.parameters()),
-        macs=sum(layer.macs for layer in layers) + outside,
+        macs=counter.get_total_flops() // 2,
     )
-
-
-def of_one_image(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """`shape` without the minibatch, whose axis need not be the first."""
-    for axis, size in enumerate(shape):
-        if size and size % IMAGES == 0:
-            each = (size // IMAGES,) if size > IMAGES else ()
-            return (*shape[:axis], *each, *shape[axis + 1 :])
-    return tuple(shape)
 
 
 def mismatch(module: nn.Module | None, x: torch.Tensor | None) -> str:
     """Why `module` cannot take `x`, in our own words if there are any."""
     if x is None or x.dim() == 0:
         return ""
-    got = f"(input {as_text(of_one_image(x.shape))})"
-    if isinstance(module, nn.Linear) and x.shape[-1] != module.in_features:
+    window, got = settings(module), f"(input {as_text(x.shape[1:])})"
+    if window.get("in_features", x.shape[-1]) != x.shape[-1]:
         return (
             f" expects {module.in_features:,} numbers and gets "
             f"{x.shape[-1]:,} {got}; set in_features={x.shape[-1]} or change "
             "the size of the image"
         )
-    if not isinstance(module, (nn.Conv2d, *POOLS)) or x.dim() != 4:
-        return ""
-    if isinstance(module, nn.Conv2d) and x.shape[1] != module.in_channels:
+    if window.get("in_channels", x.shape[1]) != x.shape[1]:
         return (
             f" expects {module.in_channels} channels and gets {x.shape[1]} "
             f"{got}; set in_channels={x.shape[1]} or change the layer before "
             "it"
         )
-    names = "kernel stride padding dilation ceil_mode".split()
-    for axis, n in enumerate(x.shape[2:]):
-        window = {
-            name: value[axis] if isinstance(value, tuple) else value
-            for name, value in settings(module).items()
-            if name in names
-        }
-        half = window["kernel"] // 2
-        if isinstance(module, POOLS) and window["padding"] > half:
-            return (
-                f": padding={window['padding']} is more than half of "
-                f"the kernel of {window['kernel']}, which PyTorch refuses: a "
-                f"window could see padding alone; use at most {half}"
-            )
-        try:
-            conv_output_size(n, **window)
-        except ValueError as error:
-            return f" {got}: {error}"
+    if "kernel" in window:
+        names = "kernel stride padding dilation ceil_mode".split()
+        for axis, n in enumerate(x.shape[2:]):
+            sizes = {
+                name: value[axis] if isinstance(value, tuple) else value
+                for name, value in window.items()
+                if name in names
+            }
+            try:
+                conv_output_size(n, **sizes)
+            except ValueError as error:
+                return f" {got}: {error}"
     return ""
 
 
 def settings(module: nn.Module) -> dict:
     """What the arithmetic needs to know of a layer: one number where height
     and width agree, else a pair. Padding may also be "same" or "valid"."""
-    if isinstance(module, nn.Linear):
-        names = "in_features out_features".split()
-    elif isinstance(module, nn.Conv2d):
-        names = "in_channels out_channels kernel_size stride padding dilation"
-        names = [*names.split(), "groups"]
-    elif isinstance(module, POOLS):
-        names = "kernel_size stride padding dilation ceil_mode".split()
-    else:
-        return {}
-    values = {name: getattr(module, name, 1) for name in names}
+    window = "kernel_size stride padding dilation".split()
+    names = {
+        nn.Linear: ["in_features", "out_features"],
+        nn.Conv2d: ["in_channels", "out_channels", *window, "groups"],
+        nn.MaxPool2d: [*window, "ceil_mode"],
+        nn.AvgPool2d: [*window, "ceil_mode"],
+    }
+    kind = next((kind for kind in names if isinstance(module, kind)), None)
+    values = {name: getattr(module, name, 1) for name in names.get(kind, ())}
     for name, value in values.items():
         if isinstance(value, (tuple, list)):
             alike = len(set(value)) == 1
             values[name] = value[0] if alike else tuple(value)
     if "kernel_size" in values:
         values["kernel"] = values.pop("kernel_size")
-    if hasattr(module, "bias"):
+    if hasattr(module, "bias") and values:
         values["bias"] = module.bias is not None
     return values
