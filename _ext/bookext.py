@@ -1,8 +1,11 @@
 """What the book needs from Sphinx beyond Jupyter Book's own settings."""
 
+import hashlib
+import json
 import os
 import re
 from functools import partial
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -11,6 +14,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
+NETWORK = re.compile(r' data-network="([A-Za-z0-9+/=]+)"')
 IMAGE_FILE = re.compile(r"\.(png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 
 
@@ -84,6 +88,33 @@ def check_alt_texts(app: Sphinx, doctree: nodes.document) -> None:
             )
 
 
+def caption_pictures_alone(app: Sphinx, page: str, source: list[str]) -> None:
+    """Give what a chart's cell shows beside its picture a cell of its own.
+
+    MyST-NB puts a cell's caption, and the name that links lead to, under
+    each of its outputs, so under the data of a chart as well.
+    """
+    if not app.env.doc2path(page).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    cells = []
+    for cell in notebook["cells"]:
+        cells.append(cell)
+        if "figure" not in cell["metadata"].get("mystnb", {}):
+            continue
+        beside = [
+            output
+            for output in cell["outputs"]
+            if "data" in output and "image/png" not in output["data"]
+        ]
+        if beside:
+            kept = [o for o in cell["outputs"] if o not in beside]
+            below = {"id": f"{cell['id']}-data", "outputs": beside}
+            below |= {"metadata": {"tags": ["remove-input"]}, "source": ""}
+            cells[-1:] = [{**cell, "outputs": kept}, {**cell, **below}]
+    source[0] = json.dumps({**notebook, "cells": cells})
+
+
 def name_hidden_cells(
     app: Sphinx, page: str, template: str, context: dict, doctree: object
 ) -> None:
@@ -97,9 +128,37 @@ def name_hidden_cells(
         context["body"] = context["body"].replace(label, "")
 
 
+def move_networks(
+    app: Sphinx, page: str, template: str, context: dict, doctree: object
+) -> None:
+    """Move the networks of figures from the page into scripts beside it.
+
+    A notebook holds the weights itself, so that it is complete. A page would
+    be heavy with them before anybody has seen the figure; so it names a
+    script, which utils/figures/frame.js loads when the figure wants it. A
+    script, unlike other files, is loaded from disk as well.
+    """
+
+    def move(found: re.Match) -> str:
+        digest = hashlib.sha256(found[1].encode()).hexdigest()
+        address = f"_networks/{digest[:16]}.js"
+        script = Path(app.outdir, address)
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(
+            f'document.currentScript.dataset.network = "{found[1]}";\n'
+        )
+        link = context["pathto"](address, resource=True)
+        return f' data-network-script="{link}"'
+
+    if "body" in context:
+        context["body"] = NETWORK.sub(move, context["body"])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the steps above."""
     app.connect("config-inited", set_repository)
+    app.connect("source-read", caption_pictures_alone)
     app.connect("doctree-read", check_alt_texts)
     app.connect("html-page-context", name_hidden_cells)
+    app.connect("html-page-context", move_networks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
