@@ -85,9 +85,8 @@ window.bookStore = (() => {
     const answers = chapters.flatMap((name) => Object.keys(store.get(name)));
     const lasts = store.set("test", {});
     store.remove("test");
-    status.textContent = (lasts ? "" : "This browser lets the book keep"
-      + " nothing: all is forgotten when you leave the page. ")
-      + `Answers remembered: ${answers.length}.`;
+    status.textContent = `Answers remembered: ${answers.length}.` + (lasts ? ""
+      : " This browser keeps nothing new: it is forgotten with this page.");
   }
 
   panel.addEventListener("toggle", tell);

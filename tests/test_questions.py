@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from markdown_it import MarkdownIt
@@ -240,6 +242,32 @@ def test_only_the_first_number_counts(browser, address):
         assert progress(page) == (1, 1)
 
 
+def test_a_journey_in_each_engine(engine, address):
+    """Guess a number twice, look one up, choose two options; keys only."""
+    engine.open(Path(url2pathname(urlsplit(address).path)))
+    engine.focus(".numeric-form input")
+    engine.press(*"12,34", "Enter")
+    said = ".numeric-form output"
+    assert engine.text(said) == "Not yet. Count the zeros."
+    engine.fill(".numeric-form input", "1 234")
+    engine.press("Enter")
+    assert engine.text(said) == "Right."
+    engine.press("Tab", "Tab", "Tab", "Tab", "Tab")  # Check ... Answer
+    engine.press("Enter", "Tab", "Enter", "Tab", "Enter")
+    status = ".questions-progress [role=status]"
+    expected = "3 of 4 questions of this chapter answered, 0 right"
+    assert engine.text(status).startswith(expected)
+    engine.press("Tab", "Space")
+    expected = "4 of 4 questions of this chapter answered, 1 right"
+    assert engine.text(status).startswith(expected)
+    kept = json.loads(engine.run("return bookStore.export();"))["kept"]
+    assert len(kept["answers/a"]) == 4
+    engine.press("Tab", "Tab", "Enter")  # Start again
+    assert engine.text(status).startswith("0 of 4")
+    assert engine.run("return bookStore.names();") == []
+    assert engine.said == []
+
+
 FORBIDDEN = {
     "forbidden": """Object.defineProperty(window, "localStorage",
         {get() { throw new DOMException("no", "SecurityError"); }})""",
@@ -257,7 +285,7 @@ def test_storage_that_is(browser, address, how):
         assert progress(page) == (2, 2)
         page.locator(".remembers > summary").click()
         said = page.locator(".remembers [role=status]")
-        expect(said).to_contain_text("keep nothing")
+        expect(said).to_contain_text("keeps nothing new")
         expect(said).to_contain_text("Answers remembered: 2.")
         page.keyboard.press("p")
         page.keyboard.press("Escape")
