@@ -7,6 +7,7 @@ import pytest
 from nbformat import v4
 
 from tools import chapter_rules as rules
+from utils.tables import ChartData, Table
 
 PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 1x1>"}
 ALT = {"mystnb": {"image": {"alt": "A line that falls from left to right"}}}
@@ -256,12 +257,52 @@ def test_bad_output_is_found(cell, outputs, answer):
     assert answer in "\n".join(rules.problems(notebook))
 
 
-def test_a_log_that_is_printed_is_a_fact():
+CHART = {"mystnb": {"image": {**ALT["mystnb"]["image"], "classes": "chart"}}}
+DATA = ChartData({"epoch": "d", "loss": ".2f"}, [(1, 0.5)])
+
+
+def shown(value):
+    """Return the output of a value, as a notebook keeps it."""
+    data = {"text/plain": repr(value)}
+    if hasattr(value, "_repr_html_"):
+        data["text/html"] = value._repr_html_()
+    return v4.new_output("display_data", data=data)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [stream("0.5"), shown(0.5), shown(Table({"loss": ".1f"}, [[0.5]]))],
+    ids=["printed", "value", "table"],
+)
+def test_a_log_that_is_shown_is_a_fact(output):
     notebook = good_chapter()
-    notebook.cells[FIRST_FACT].source = "print(recorded('09_net', 'a'))"
+    cell = notebook.cells[FIRST_FACT]
+    cell.source, cell.outputs = "recorded('09_net', 'a')", [output]
     assert "read from a log" not in "\n".join(rules.problems(notebook))
-    notebook.cells[FIRST_FACT].metadata = nbformat.from_dict({})
+    cell.metadata = nbformat.from_dict({})
     assert "read from a log" in "\n".join(rules.problems(notebook))
+
+
+def test_a_chart_of_a_log_is_a_fact_since_it_carries_its_data():
+    notebook = good_chapter()
+    cell = notebook.cells[FIGURE]
+    cell.source = "plt.plot(recorded('09_net', 'a'))"
+    cell.outputs.append(shown(DATA))
+    cell.metadata = nbformat.from_dict(CHART)
+    assert "read from a log" in "\n".join(rules.problems(stamp(notebook)))
+    cell.metadata = nbformat.from_dict(CHART | FACT)
+    assert rules.problems(stamp(notebook)) == []
+
+
+def test_a_chart_carries_its_data():
+    notebook = good_chapter()
+    cell = notebook.cells[FIGURE]
+    cell.metadata = nbformat.from_dict(CHART)
+    assert "a chart without its numbers" in "\n".join(rules.problems(notebook))
+    cell.outputs.append(shown(Table(DATA.head, DATA.rows)))
+    assert "end the cell with ChartData" in "\n".join(rules.problems(notebook))
+    cell.outputs[-1] = shown(DATA)
+    assert rules.problems(notebook) == []
 
 
 def test_a_log_that_is_only_drawn_is_no_fact():

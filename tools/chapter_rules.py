@@ -55,6 +55,7 @@ MIME_TYPES = {
     "image/png",
     "image/jpeg",
 }
+CHART_DATA = "<summary>Data of the chart</summary>"
 LOCAL_PATH = re.compile(
     r"(?<![\w.:/~-])(?:/(?:home|root|Users|tmp|var|opt|usr|mnt|content)/"
     rf"|[A-Z]:\\+Users|{re.escape(str(ROOT))})|site-packages"
@@ -101,6 +102,12 @@ def _output_texts(cell):
                 if mime.startswith("text/")
             ]
     return texts
+
+
+def _words(cell):
+    """Return what a cell shows besides pictures."""
+    texts = "".join(_output_texts(cell))
+    return re.sub(r"<Figure size .*?>", "", texts).strip()
 
 
 def _mime_types(cell):
@@ -220,15 +227,16 @@ def is_plain_python(notebook: NotebookNode) -> list[str]:
 
 
 def reads_its_logs_as_facts(notebook: NotebookNode) -> list[str]:
-    """What is printed from a recorded log is compared with it in every test.
+    """What is shown of a recorded log is compared with it in every test.
 
-    So a page cannot keep a number that its log no longer holds.
+    So a page cannot keep a number that its log no longer holds, be it
+    printed, the value of a cell, a table or the data of a chart.
     """
     return [
-        f"{label}: prints what it read from a log; tag it {FACT}"
+        f"{label}: shows what it read from a log; tag it {FACT}"
         for label, cell in _cells(notebook, "code")
         if "recorded(" in cell.source
-        and "print(" in cell.source
+        and _words(cell)
         and FACT not in _tags(cell)
     ]
 
@@ -261,8 +269,8 @@ def has_facts(notebook: NotebookNode) -> list[str]:
             f"{len(facts)} cells are tagged {FACT}; {FACTS_NEEDED} are needed"
         )
     for label, cell in facts:
-        texts = "".join(_output_texts(cell)).strip()
-        if not re.sub(r"<Figure size .*?>", "", texts).strip():
+        texts = _words(cell)
+        if not texts:
             found.append(f"{label}: tagged {FACT}, but printed nothing")
         if re.search(r"0x[0-9a-f]{6,}|\d{4}-\d\d-\d\dT\d\d:", texts):
             found.append(
@@ -319,6 +327,18 @@ def has_alt_text(notebook: NotebookNode) -> list[str]:
                 "split the cell, or draw one figure"
             )
     return found
+
+
+def charts_carry_their_data(notebook: NotebookNode) -> list[str]:
+    """The numbers of a chart are there for those who cannot see it."""
+    return [
+        f"{label}: a chart without its numbers; end the cell with "
+        "ChartData(...) of utils.tables, behind plt.show()"
+        for label, cell in _cells(notebook, "code")
+        if "chart"
+        in cell.metadata.get("mystnb", {}).get("image", {}).get("classes", "")
+        and CHART_DATA not in _words(cell)
+    ]
 
 
 # Markdown
@@ -577,6 +597,7 @@ RULES = (
     has_facts,
     has_clean_outputs,
     has_alt_text,
+    charts_carry_their_data,
     is_portable,
     has_steady_headings,
     cites_its_results,
