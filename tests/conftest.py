@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.engines import Chromium, Engine, Firefox
 from tests.figure_checks import find_program
 
 
@@ -19,3 +20,32 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=program)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def chromium(browser) -> Iterator[Engine]:
+    """Chromium, as a journey drives it."""
+    engine = Chromium(browser)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def firefox() -> Iterator[Engine]:
+    """Firefox, as a journey drives it."""
+    engine = Firefox()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(
+    params=[
+        "chromium",
+        pytest.param(
+            "firefox", marks=pytest.mark.long("the figures in Firefox")
+        ),
+    ]
+)
+def engine(request) -> Engine:
+    """Each of the two browsers, for a journey that runs in both."""
+    return request.getfixturevalue(request.param)

@@ -1,8 +1,14 @@
-"""What the tests of all interactive figures need."""
+"""What the tests of all interactive figures need.
 
+A figure's own tests call `check_html`, `check_stored` and `check_manners`; the
+last takes an `engine` of tests/engines.py, from the fixture of that name.
+"""
+
+import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +16,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # Milliseconds; a busy machine is slow, and only what hangs takes so long.
 HANGS = 180_000
@@ -24,11 +32,34 @@ def find_program(*names: str) -> str:
     pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
-def selectors(html: str) -> list[str]:
-    """The selectors of every rule in a figure's style."""
-    (style,) = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+def in_node(script: str, cases):
+    """What a script of tests/js makes of the cases, all in one process."""
+    result = subprocess.run(
+        [find_program("node"), str(ROOT / "tests/js" / script)],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def outer_selectors(style: str) -> list[str]:
+    """The selectors of a style that stand in no other rule."""
     style = re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)
-    return re.findall(r"([^{};]+)\{[^{}]*:[^{}]*\}", style)
+    found, open_rules, start = [], [], 0
+    for match in re.finditer(r"[{};]", style):
+        before = style[start : match.start()].strip()
+        start = match.end()
+        if match[0] == "{":
+            inside = [rule for rule in open_rules if rule[0] != "@"]
+            if not inside and not before.startswith("@"):
+                found.append(before)
+            open_rules.append(before)
+        elif match[0] == "}":
+            open_rules.pop()
+    assert not open_rules, f"{open_rules[0]!r} is not closed"
+    return found
 
 
 def outside_references(html: str) -> list[str]:
@@ -44,19 +75,99 @@ def without_content(html: str) -> str:
     return style + rest[rest.rindex("</div>\n<script>") :]
 
 
-def stored_figures(css_class: str) -> list[str]:
+def stored_figures(name: str) -> list[str]:
     """The figures of one kind that the chapters were stored with."""
-    chapters = Path(__file__).resolve().parent.parent / "chapters"
     found = [
         output["data"]["text/html"]
-        for file in sorted(chapters.glob("*.ipynb"))
+        for file in sorted((ROOT / "chapters").glob("*.ipynb"))
         for cell in nbformat.read(file, as_version=4).cells
         for output in cell.get("outputs", [])
-        if f'<div class="{css_class}"'
+        if f'<div class="{name}"'
         in output.get("data", {}).get("text/html", "")
     ]
-    assert found, f"no chapter has a figure of class {css_class}"
+    assert found, f"no chapter has a figure of class {name}"
     return found
+
+
+def check_html(name: str, html: str) -> None:
+    """A figure needs nothing from outside, and its style stays inside.
+
+    What stands in its place where no script runs says how to make it move.
+    """
+    assert not outside_references(html)
+    (style,) = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+    found = outer_selectors(style)
+    assert found, "no style"
+    for selector in found:
+        assert f".{name}" in selector, f"{selector} reaches out of the figure"
+    assert "FIGURE" not in html, "a name that frame.py has not filled in"
+    fallback = html.partition("</style>")[2].partition("<script>")[0]
+    assert "run this cell, or trust the notebook" in fallback
+
+
+def check_stored(name: str, html: str) -> None:
+    """The chapters were stored with this style and these scripts."""
+    for stored in stored_figures(name):
+        assert without_content(stored) == without_content(html)
+
+
+def page_of(folder: Path, *figures: str) -> Path:
+    """Write a page with these figures, in sections "figure1", "figure2"..."""
+    sections = "".join(
+        f"<section id='figure{i}'>{html}</section>"
+        for i, html in enumerate(figures, start=1)
+    )
+    file = folder / "page.html"
+    file.write_text(
+        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>Page</title><body><main><h1>Page</h1>{sections}</main>",
+        "utf-8",
+    )
+    return file
+
+
+# What a figure must not leave behind: names that all scripts would share, and
+# ids that two elements would.
+LEFT_BEHIND = """
+const empty = document.createElement("iframe");
+document.body.append(empty);
+const usual = new Set(Object.getOwnPropertyNames(empty.contentWindow));
+empty.remove();
+const names = Object.getOwnPropertyNames(window).filter((name) =>
+  !usual.has(name) && !/^\\d+$/.test(name));
+const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+const twice = ids.filter((id, i) => ids.indexOf(id) !== i);
+return { names, twice, storage: localStorage.length };
+"""
+
+
+def check_manners(engine, folder: Path, name: str, html: str) -> None:
+    """Two figures on one page do not meet, and the guess asks once.
+
+    By keyboard: the guess is typed and sent, and the focus goes on to the
+    answer. The second figure's guess is skipped.
+    """
+    engine.open(page_of(folder, html, html))
+    assert engine.count(f".{name}[data-mounted]") == 2
+    left = engine.run(LEFT_BEHIND)
+    assert left == {"names": [], "twice": [], "storage": 0}
+    guess, second = (f"#figure{i} .{name}-guess" for i in (1, 2))
+    if engine.count(guess):
+        engine.press("Tab")
+        engine.press(*"12.5")
+        assert engine.value(f"{guess} input") == "12.5"
+        engine.press("Enter")
+        answer = engine.text(f"{guess} [role=status]")
+        assert answer.startswith("You said 12.5"), answer
+        focus = "return document.activeElement.textContent"
+        assert engine.run(focus) == answer
+        assert engine.count(f"{guess} form") == 0
+        assert engine.count(f"{second} form") == 1
+        engine.click(f"{second} button", "Skip")
+        (told,) = re.findall(r"[Ii]t is (.*)", answer)
+        assert engine.text(f"{second} [role=status]") == f"It is {told}"
+    assert engine.said == []
 
 
 @contextmanager
@@ -80,13 +191,6 @@ def page_with_two(
     Yields:
         The page, and a list that collects what its console says.
     """
-    file = folder / "page.html"
-    file.write_text(
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'>"
-        "<title>Two</title><body><main><h1>Two</h1>"
-        f"{figure}{figure}</main>",
-        "utf-8",
-    )
     page = browser.new_page(
         viewport={"width": width, "height": 844}, color_scheme=scheme
     )
@@ -94,6 +198,6 @@ def page_with_two(
     wrong = []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(file.as_uri())
+    page.goto(page_of(folder, figure, figure).as_uri())
     yield page, wrong
     page.close()

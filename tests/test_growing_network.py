@@ -3,8 +3,6 @@
 import json
 import math
 import random
-import subprocess
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,30 +11,21 @@ from bs4 import BeautifulSoup
 from torch import nn
 
 from tests.figure_checks import (
-    find_program,
-    outside_references,
-    page_with_two,
-    selectors,
-    stored_figures,
-    without_content,
+    check_html,
+    check_manners,
+    check_stored,
+    in_node,
+    page_of,
 )
 from utils.figures import growing_network
 from utils.shapes import layer_table
 
-SCRIPT = Path(__file__).parent / "js" / "grow_networks.js"
 VGG_D = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
 
 def compute(cases: list[dict]) -> list[dict]:
-    """Run the figure's arithmetic in node, all cases in one process."""
-    result = subprocess.run(
-        [find_program("node"), str(SCRIPT)],
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(result.stdout)
+    """What the figure's arithmetic makes of them, in node."""
+    return in_node("grow_networks.js", cases)
 
 
 def as_case(blocks, kernel=3, connected=True, channels=3, side=224) -> dict:
@@ -131,65 +120,61 @@ def figure() -> str:
     return html
 
 
-def test_html_is_self_contained_and_marks_the_networks(figure):
-    assert not outside_references(figure)
+def handed_over(html: str) -> dict:
+    """What the figure hands to its script."""
+    node = BeautifulSoup(html, "html.parser").select_one(".growing_network")
+    return json.loads(node["data-figure"])
+
+
+def test_html_marks_the_networks(figure):
+    check_html("growing_network", figure)
     # Without JavaScript there is still a table.
     assert "138,357,544 parameters" in figure.split("<script>")[0]
-    node = BeautifulSoup(figure, "html.parser").select_one(".grow")
-    marks = json.loads(node["data-marks"])
+    marks = handed_over(figure)["marks"]
     assert marks["AlexNet"]["field"] == 195
     assert marks["D"]["field"] == 212
     assert marks["D"]["activations"] == 13_547_520 + 4096 + 4096 + 1000
     assert len(figure) < 40_000
 
 
-def test_every_style_is_scoped(figure):
-    found = selectors(figure)
-    assert len(found) > 40
-    for selector in found:
-        assert ".grow" in selector, selector
-
-
 def test_the_chapter_is_stored_with_these_scripts(figure):
-    for stored in stored_figures("grow"):
-        assert without_content(stored) == without_content(figure)
+    check_stored("growing_network", figure)
 
 
-# What a reader does, on a page with the figure twice.
-DRIVER = """() => {
-const [figure, other] = document.querySelectorAll(".grow");
-const said = [];
-const press = (words) => {
-    const buttons = [...figure.querySelectorAll("button")];
-    const button = buttons.find((b) =>
-        b.textContent === words || b.getAttribute("aria-label") === words);
-    button.click();
-    said.push(figure.querySelector(".grow-summary").textContent);
-};
-press("VGG D");
-press("block 1, convolutions: fewer");
-press("block 5, channels: more");
-press("Remove the last");
-press("VGG A");
-press("Add a block");
-const radios = [...figure.querySelectorAll("input")];
-radios[1].click();
-radios[4].click();
-said.push(figure.querySelector(".grow-summary").textContent);
-return {
-    said, full: [...figure.querySelectorAll("button")].find((b) =>
-        b.textContent === "Add a block").disabled,
-    squares: figure.querySelectorAll(".grow-field").length,
-    marks: figure.querySelectorAll(".grow-mark").length,
-    other: other.querySelector(".grow-summary").textContent,
-};
-}"""
+def test_the_answer_to_the_guess(figure):
+    """It is what the reader finds by adding a block to VGG D."""
+    (grown,) = compute([as_case((*VGG_D, (2, 512)))])
+    guess = handed_over(figure)["guess"]
+    assert "D sees 212 × 212 pixels" in guess["question"]
+    assert guess["answer"] == grown["field"] == 372
+    assert guess["explain"].endswith("212 + 5 · 32 = 372.")
 
 
-def test_a_reader_drives_the_figure(browser, figure, tmp_path):
-    with page_with_two(browser, tmp_path, figure) as (page, wrong):
-        seen = page.evaluate(DRIVER)
-    assert wrong == []
+def test_manners(engine, figure, tmp_path):
+    check_manners(engine, tmp_path, "growing_network", figure)
+
+
+def test_a_reader_drives_the_figure(engine, figure, tmp_path):
+    engine.open(page_of(tmp_path, figure, figure))
+    grow = "#figure1 .growing_network"
+    said = []
+
+    def press(words: str) -> None:
+        engine.focus(f"{grow} button", words)
+        engine.press("Enter")
+        said.append(engine.text(f"{grow}-summary"))
+
+    press("VGG D")
+    press("block 1, convolutions: fewer")
+    press("block 5, channels: more")
+    press("Remove the last")
+    press("VGG A")
+    press("Add a block")
+    add = engine.attribute(f"{grow} button", "disabled", "Add a block")
+    assert add == "", "six blocks are the most"
+    engine.click(f"{grow} label", "5 × 5")
+    engine.click(f"{grow} label", "global average, one layer")
+    said.append(engine.text(f"{grow}-summary"))
     vgg_a = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
     cases = [
         as_case(VGG_D),
@@ -200,11 +185,13 @@ def test_a_reader_drives_the_figure(browser, figure, tmp_path):
         as_case((*vgg_a, (2, 512))),
         as_case((*vgg_a, (2, 512)), kernel=5, connected=False),
     ]
-    expected = [got["summaryText"] for got in compute(cases)]
-    assert seen["said"] == expected
-    assert seen["full"] and seen["squares"] == 6
-    assert seen["marks"] == 6, "two networks in three bars"
-    assert seen["other"].startswith("1 convolution in 1 block: ")
+    assert said == [got["summaryText"] for got in compute(cases)]
+    assert engine.count(f"{grow}-field") == 6
+    assert engine.count(f"{grow}-mark") == 6, "two networks in three bars"
+    engine.wait_for(f"{grow}-body + [role=status]", said[-1])
+    other = engine.text("#figure2 .growing_network-summary")
+    assert other.startswith("1 convolution in 1 block: ")
+    assert engine.said == []
 
 
 def test_a_network_whose_field_is_not_known_is_refused():

@@ -1,26 +1,20 @@
 """The kernel lab: its JavaScript against PyTorch, its HTML, its manners."""
 
 import json
-import re
-import subprocess
-from html import unescape
-from pathlib import Path
 
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from torch.nn import functional as F
 
 from tests.figure_checks import (
-    find_program,
-    outside_references,
-    page_with_two,
-    selectors,
-    stored_figures,
-    without_content,
+    check_html,
+    check_manners,
+    check_stored,
+    in_node,
+    page_of,
 )
 from utils.figures import kernel_lab
-
-SCRIPT = Path(__file__).parent / "js" / "convolve.js"
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +44,7 @@ def results(cases) -> list[dict]:
         | {"kernel": case["kernel"].tolist()}
         for case in cases
     ]
-    run = subprocess.run(
-        [find_program("node"), str(SCRIPT)],
-        input=json.dumps(lists),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(run.stdout)
+    return in_node("convolve.js", lists)
 
 
 def test_output_agrees_with_pytorch(cases, results):
@@ -118,107 +105,120 @@ def figure_html() -> str:
     ).data
 
 
-def test_html_is_self_contained_and_repeatable():
+def test_html():
     html = figure_html()
     assert html == figure_html()
-    assert not outside_references(html)
+    check_html("kernel_lab", html)
     assert "<&>" not in html
-    assert (
-        0.33
-        in json.loads(unescape(re.search(r'data-kernels="(.*?)"', html)[1]))[
-            1
-        ]["weights"][0]
-    )
+    node = BeautifulSoup(html, "html.parser").select_one(".kernel_lab")
+    data = json.loads(node["data-figure"])
+    assert data["kernels"][1]["weights"][0][0] == 0.33, "two decimals"
+    assert data["pictures"][1]["name"] == "ramp <&>"
 
 
-def test_every_style_is_scoped():
-    found = selectors(figure_html())
-    assert len(found) > 30
-    for selector in found:
-        assert ".klab" in selector, selector
-
-
-def test_the_chapter_is_stored_with_these_scripts():
-    for stored in stored_figures("klab"):
-        assert without_content(stored) == without_content(figure_html())
+@pytest.mark.parametrize("name", ["edge", "five", "shifted"])
+def test_the_answer_to_the_guess(name):
+    """An even patch of 0.5, convolved by PyTorch with the shown weights."""
+    kernels = {
+        "edge": torch.tensor([[-1.0, 0, 1]] * 3),
+        "five": torch.full((5, 5), 1 / 3),
+        "shifted": torch.tensor([[-2.0]]),
+    }
+    picture = torch.zeros(9, 9, dtype=torch.uint8)
+    html = kernel_lab({"p": picture}, {name: kernels[name]}).data
+    node = BeautifulSoup(html, "html.parser").select_one(".kernel_lab")
+    guess = json.loads(node["data-figure"])["guess"]
+    kernel = kernels[name].mul(100).round().div(100)
+    want = F.conv2d(torch.full((1, 1, 9, 9), 0.5), kernel[None, None])
+    assert guess["answer"] == pytest.approx(want[0, 0, 0, 0].item(), abs=1e-4)
+    silent = "changes only" in guess["explain"]
+    assert silent == (name == "edge")
 
 
 def test_other_shapes_are_refused():
     square, kernel = torch.zeros(9, 9).byte(), torch.zeros(3, 3)
-    with pytest.raises(ValueError, match="wide.*square"):
-        kernel_lab({"wide": torch.zeros(9, 8).byte()}, {"k": kernel})
+    for words, picture in (
+        ("square", torch.zeros(9, 8).byte()),
+        ("at least 7 × 7", torch.zeros(6, 6).byte()),
+        ("square", torch.zeros(9).byte()),
+        ("torch.uint8", torch.zeros(9, 9)),
+    ):
+        with pytest.raises(ValueError, match=f"'wide'.*{words}"):
+            kernel_lab({"wide": picture}, {"k": kernel})
     with pytest.raises(ValueError, match="even.*7 × 7"):
         kernel_lab({"p": square}, {"even": torch.zeros(4, 4)})
+    with pytest.raises(ValueError, match="odd.*NaN"):
+        kernel_lab({"p": square}, {"odd": kernel / 0})
+    for pictures, kernels in (({}, {"k": kernel}), ({"p": square}, {})):
+        with pytest.raises(ValueError, match="one of each"):
+            kernel_lab(pictures, kernels)
 
 
-# What a reader does, on a page with the figure twice.
-DRIVER = """() => {
-const [figure, other] = document.querySelectorAll(".klab");
-const all = (selector) => [...figure.querySelectorAll(selector)];
-const said = [];
-const say = () => said.push(figure.querySelector(".klab-sum").textContent +
-    " " + figure.querySelector(".klab-size").textContent);
-const set = (node, value, event) => {
-    node.value = value;
-    node.dispatchEvent(new Event(event));
-    say();
-};
-const [picture, stride, padding] = all("select");
-const [row, column] = all("[type=range]");
-set(row, 1, "input");
-set(column, 1, "input");
-set(column, 2, "input");
-set(all(".klab-weights input")[3], 0.5, "input");
-set(all(".klab-weights input")[0], "", "input");
-all(".klab-preset")[0].click(); say();
-set(padding, 0, "change");
-all(".klab-preset")[1].click(); say();
-set(stride, 3, "change");
-set(padding, 2, "change");
-set(picture, 1, "change");
-const stage = all(".klab-stage")[1];
-const box = stage.getBoundingClientRect();
-stage.dispatchEvent(new PointerEvent("pointerdown",
-    {clientX: box.right - 1, clientY: box.top + 1})); say();
-const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
-return {
-    said, ids: ids.length, distinct: new Set(ids).size,
-    outside: all(".klab-cell.klab-outside").length,
-    pressed: all("[aria-pressed=true]").map((button) => button.textContent),
-    other: other.querySelector(".klab-sum").textContent,
-};
-}"""
+def test_the_chapter_is_stored_with_these_scripts():
+    check_stored("kernel_lab", figure_html())
 
 
-def test_a_reader_drives_the_figure(browser, tmp_path):
-    with page_with_two(browser, tmp_path, figure_html()) as (page, wrong):
-        seen = page.evaluate(DRIVER)
-    assert wrong == []
-    nine = "the 9 products add up to"
-    same = "⌊(9 + 2 · 1 − 3) / 1⌋ + 1 = 9."
-    expected = [
-        # The start is where the bright corner gives the largest answer.
-        ("Row 1, column 2", f"{nine} −1.00. ", same),
-        ("Row 1, column 1", f"{nine} 0.00. ", same),
-        # The bright corner lies under the left column of the kernel.
-        ("Row 1, column 2", f"{nine} −1.00. ", same),
-        ("Row 1, column 2", f"{nine} 0.50. ", same),
-        # An empty field counts as 0, and the others go on counting.
-        ("Row 1, column 2", f"{nine} 0.50. ", same),
-        ("Row 1, column 2", f"{nine} −1.00. ", same),
-        ("Row 1, column 2", f"{nine} 0.00. ", "− 3) / 1⌋ + 1 = 7."),
-        ("Row 1, column 2", "25 products add up to 0.00. ", "+ 1 = 5."),
-        ("Row 1, column 2", "0.00. ", "⌊(9 + 2 · 0 − 5) / 3⌋ + 1 = 2."),
-        ("Row 1, column 2", "0.00. ", "⌊(9 + 2 · 2 − 5) / 3⌋ + 1 = 3."),
-        # Rows 1 to 3 and columns 2 to 6 of the ramp, times 0.33.
-        ("Row 1, column 2", "25 products add up to 0.70. ", "= 3."),
-        ("Row 1, column 3", "25 products add up to 0.87. ", "= 3."),
-    ]
-    for text, (start, middle, end) in zip(seen["said"], expected, strict=True):
-        assert text.startswith(start) and text.endswith(end), text
-        assert middle in text, text
+def test_manners(engine, tmp_path):
+    check_manners(engine, tmp_path, "kernel_lab", figure_html())
+
+
+NINE = "the 9 products add up to"
+SAME = "⌊(9 + 2 · 1 − 3) / 1⌋ + 1 = 9."
+
+
+def test_a_reader_drives_the_figure(engine, tmp_path):
+    engine.open(page_of(tmp_path, figure_html(), figure_html()))
+    lab = "#figure1 .kernel_lab"
+
+    def shows(start: str, middle: str, end: str) -> None:
+        said = engine.text(f"{lab}-summary")
+        assert said.startswith(f"Row {start[0]}, column {start[1]}"), said
+        assert said.endswith(f"{middle}."), said
+        size = engine.text(f"{lab}-body > .kernel_lab-caption")
+        assert size.endswith(end), size
+
+    # The start is where the bright corner gives the largest answer.
+    shows("12", f"{NINE} −1.00", SAME)
+    engine.focus(f"{lab} [type=range]", 1)
+    engine.press("Home")
+    shows("11", f"{NINE} 0.00", SAME)
+    # The bright corner lies under the left column of the kernel.
+    engine.press("ArrowRight")
+    shows("12", f"{NINE} −1.00", SAME)
+    engine.fill(f"{lab}-weights input", "0.5", 3)
+    shows("12", f"{NINE} 0.50", SAME)
+    # An empty field counts as 0, and the others go on counting.
+    engine.fill(f"{lab}-weights input", "", 0)
+    assert engine.attribute(f"{lab}-weights input", "aria-invalid") == "true"
+    shows("12", f"{NINE} 0.50", SAME)
+    engine.click(f"{lab} button", "edge")
+    assert engine.attribute(f"{lab}-weights input", "aria-invalid") == "false"
+    shows("12", f"{NINE} −1.00", SAME)
+    engine.choose(f"{lab} select", "0", 2)
+    shows("12", f"{NINE} 0.00", "− 3) / 1⌋ + 1 = 7.")
+    engine.click(f"{lab} button", "five")
+    shows("12", "25 products add up to 0.00", "+ 1 = 5.")
+    engine.choose(f"{lab} select", "3", 1)
+    shows("12", "0.00", "⌊(9 + 2 · 0 − 5) / 3⌋ + 1 = 2.")
+    engine.choose(f"{lab} select", "2", 2)
+    shows("12", "0.00", "⌊(9 + 2 · 2 − 5) / 3⌋ + 1 = 3.")
+    # Rows 1 to 3 and columns 2 to 6 of the ramp, times 0.33.
+    engine.choose(f"{lab} select", "1", 0)
+    shows("12", "25 products add up to 0.70", "= 3.")
+    # A pointer in the upper right corner of the output.
+    engine.on(
+        f"{lab}-stage",
+        1,
+        "const { right, top } = node.getBoundingClientRect();"
+        "node.dispatchEvent(new PointerEvent('pointerdown',"
+        "  { clientX: right - 1, clientY: top + 1 }));",
+    )
+    shows("13", "25 products add up to 0.87", "= 3.")
     # The window stands two rows above the picture, in two of the grids.
-    assert seen["outside"] == 2 * (2 * 5)
-    assert seen["pressed"] == ["five"]
-    assert seen["ids"] == seen["distinct"] == 10
-    assert seen["other"].startswith("Row 1, column 2")
+    assert engine.count(f"{lab}-outside") == 2 * (2 * 5)
+    assert engine.count(f"{lab} [aria-pressed=true]") == 1
+    assert engine.text(f"{lab} [aria-pressed=true]") == "five"
+    # What is spoken is the last of these changes.
+    engine.wait_for(f"{lab}-body + [role=status]", "add up to 0.87")
+    other = engine.text("#figure2 .kernel_lab-summary")
+    assert other.startswith("Row 1, column 2") and engine.said == []

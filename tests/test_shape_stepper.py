@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,17 +9,14 @@ from bs4 import BeautifulSoup
 from torch import nn
 
 from tests.figure_checks import (
-    find_program,
-    outside_references,
-    page_with_two,
-    selectors,
-    stored_figures,
-    without_content,
+    check_html,
+    check_manners,
+    check_stored,
+    in_node,
+    page_of,
 )
 from utils.figures import shape_stepper
 from utils.shapes import layer_table
-
-SCRIPT = Path(__file__).parent / "js" / "compute_tables.js"
 
 
 def alexnet() -> nn.Sequential:
@@ -53,15 +48,8 @@ def table():
 
 
 def compute(cases: list[dict]) -> list[dict]:
-    """Run the stepper's arithmetic in node, all cases in one process."""
-    result = subprocess.run(
-        [find_program("node"), str(SCRIPT)],
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(result.stdout)
+    """What the stepper's arithmetic makes of them, in node."""
+    return in_node("compute_tables.js", cases)
 
 
 def as_input(channels: int, side: int) -> dict:
@@ -242,13 +230,10 @@ def test_chains_agree_with_layer_table():
                 assert row[key] == getattr(layer, key), (net, key)
 
 
-def attributes(html: str) -> dict:
+def handed_over(html: str) -> dict:
     """What the figure hands to its script."""
-    figure = BeautifulSoup(html, "html.parser").select_one(".shst")
-    return {
-        key: json.loads(figure[f"data-{key}"])
-        for key in ("input", "layers", "presets")
-    }
+    figure = BeautifulSoup(html, "html.parser").select_one(".shape_stepper")
+    return json.loads(figure["data-figure"])
 
 
 def named_alexnet_html(table) -> str:
@@ -258,7 +243,7 @@ def named_alexnet_html(table) -> str:
 
 
 def test_alexnet_and_its_presets(table):
-    data = attributes(named_alexnet_html(table))
+    data = handed_over(named_alexnet_html(table))
     cases = []
     for preset in data["presets"]:
         layers = [
@@ -278,33 +263,54 @@ def test_alexnet_and_its_presets(table):
 
 
 def test_notes_name_the_layers_that_keep_the_size(table):
-    layers = attributes(named_alexnet_html(table))["layers"]
+    layers = handed_over(named_alexnet_html(table))["layers"]
     assert layers[0]["notes"] == "ReLU · LRN"
     kinds = {layer["kind"] for layer in layers}
     assert kinds == {"Conv2d", "MaxPool2d", "Linear"}
 
 
-def test_html_is_self_contained_and_repeatable(table):
+def test_html(table):
     html = named_alexnet_html(table)
     assert html == named_alexnet_html(table)
-    assert not outside_references(html)
+    check_html("shape_stepper", html)
     # Without JavaScript there is still the table.
     assert "60,965,224" in html.split("<script>")[0]
     assert len(html) < 60_000
 
 
-def test_every_style_is_scoped(table):
-    found = selectors(named_alexnet_html(table))
-    assert len(found) > 50
-    for selector in found:
-        assert ".shst" in selector, selector
-
-
 def test_the_chapter_is_stored_with_these_scripts(table):
-    for stored in stored_figures("shst"):
-        assert without_content(stored) == without_content(
-            named_alexnet_html(table)
+    check_stored("shape_stepper", named_alexnet_html(table))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(kernel_size=11, stride=4),
+        dict(kernel_size=11, stride=4, padding=2),
+        dict(kernel_size=3, padding=1, dilation=2),
+        dict(kernel_size=7, stride=2, padding=3),
+    ],
+    ids=str,
+)
+def test_the_answer_to_the_guess(settings):
+    """One pixel more, by PyTorch's own convolution."""
+    for side in (224, 227, 230):
+        layer = nn.Conv2d(3, 2, **settings)
+        before, after = (
+            layer(torch.zeros(1, 3, n, n)).shape[-1] for n in (side, side + 1)
         )
+        table = layer_table(nn.Sequential(layer), (3, side, side))
+        guess = handed_over(shape_stepper(table, ()).data)["guess"]
+        assert f"makes maps {before} wide" in guess["question"]
+        assert guess["answer"] == after
+        assert guess["explain"].split(".")[0].endswith(f"= {after}")
+        assert ("not enough" in guess["explain"]) == (before == after)
+
+
+def test_a_network_of_linear_layers_asks_nothing():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    table = layer_table(net, (1, 2, 2))
+    assert "guess" not in handed_over(shape_stepper(table, ()).data)
 
 
 def test_figures_it_cannot_follow_are_refused(table):
@@ -344,60 +350,58 @@ def test_windows_that_are_no_squares_are_refused(module):
         shape_stepper(table, ())
 
 
-# What a reader does, on a page with the figure twice.
-DRIVER = """() => {
-const [figure, other] = document.querySelectorAll(".shst");
-const all = (selector) => [...figure.querySelectorAll(selector)];
-const said = [];
-const say = () =>
-    said.push(figure.querySelector(".shst-summary").textContent);
-const type = (input, value) => {
-    input.value = value;
-    input.dispatchEvent(new Event("input"));
-    say();
-};
-say();
-all(".shst-preset")[1].click(); say();
-all(".shst-way")[0].click(); say();
-all(".shst-reset")[0].click(); say();
-all("button.shst-row")[1].click();
-const [kernel, stride, padding] = all("li.shst-open input");
-type(padding, 2);
-type(padding, 1);
-type(kernel, 99);
-type(kernel, "");
-all("li.shst-open .shst-way")[0].click(); say();
-const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
-const open = document.querySelectorAll("[aria-expanded=true]").length;
-return {
-    said, open, ids: ids.length, distinct: new Set(ids).size,
-    shown: all("li.shst-open input").map((input) => input.value),
-    other: other.querySelector(".shst-summary").textContent,
-};
-}"""
-
-
-def test_a_reader_drives_the_figure(browser, table, tmp_path):
+def test_manners(engine, table, tmp_path):
     html = named_alexnet_html(table)
-    with page_with_two(browser, tmp_path, html) as (page, wrong):
-        seen = page.evaluate(DRIVER)
-    assert wrong == []
-    works = "It fits: 1,000 outputs, 60,965,224 parameters, 724,406,816 MACs."
-    expected = [
-        works,
-        "It stops at 13. 13 was built with weights for 9,216 inputs, but "
-        "256 × 5 × 5 = 6,400 arrive.",
-        "It fits: 1,000 outputs, 49,430,888 parameters (−11,534,336),",
-        works,
-        "It stops at 3. Padding 2 is more than half of the 3 × 3 window",
-        "It fits: 1,000 outputs, 60,965,224 parameters, 741,302,816",
-        "It stops at 3. The 99 × 99 window does not fit: the map that "
-        "arrives is 55 × 55, with its padding 57 × 57.",
-        "It stops at 3. The kernel must be a whole number from 1 to 9,999.",
-        "It stops at 3. Padding 1 is more than half of the 1 × 1 window",
-    ]
-    for text, start in zip(seen["said"], expected, strict=True):
+    check_manners(engine, tmp_path, "shape_stepper", html)
+
+
+WORKS = "It fits: 1,000 outputs, 60,965,224 parameters, 724,406,816 MACs."
+
+
+def test_a_reader_drives_the_figure(engine, table, tmp_path):
+    html = named_alexnet_html(table)
+    engine.open(page_of(tmp_path, html, html))
+    stepper = "#figure1 .shape_stepper"
+    fields = f"{stepper}-open input"
+
+    def says(start: str) -> None:
+        text = engine.text(f"{stepper}-summary")
         assert text.startswith(start), text
-    assert seen["shown"] == ["1", "2", "1"] and seen["open"] == 2
-    assert seen["ids"] == seen["distinct"] > 50
-    assert seen["other"] == works
+
+    says(WORKS)
+    engine.click(f"{stepper}-preset", 1)
+    says(
+        "It stops at 13. 13 was built with weights for 9,216 inputs, but "
+        "256 × 5 × 5 = 6,400 arrive."
+    )
+    engine.click(f"{stepper}-way")
+    says("It fits: 1,000 outputs, 49,430,888 parameters (−11,534,336),")
+    engine.click(f"{stepper} button", "Reset")
+    says(WORKS)
+    # By keyboard: the second layer opens, the first closes.
+    engine.focus(f"{stepper} button.shape_stepper-row", 1)
+    engine.press("Enter")
+    assert engine.count(f"{stepper} [aria-expanded=true]") == 1
+    engine.fill(fields, "2", 2)
+    says("It stops at 3. Padding 2 is more than half of the 3 × 3 window")
+    engine.fill(fields, "1", 2)
+    says("It fits: 1,000 outputs, 60,965,224 parameters, 741,302,816")
+    engine.press("ArrowUp")
+    says("It stops at 3. Padding 2 is more than half of the 3 × 3 window")
+    engine.press("ArrowDown")
+    engine.fill(fields, "99", 0)
+    says(
+        "It stops at 3. The 99 × 99 window does not fit: the map that "
+        "arrives is 55 × 55, with its padding 57 × 57."
+    )
+    engine.fill(fields, "", 0)
+    says("It stops at 3. The kernel must be a whole number from 1 to 9,999.")
+    assert engine.attribute(fields, "aria-invalid") == "true"
+    engine.click(f"{stepper}-open .shape_stepper-way")
+    says("It stops at 3. Padding 1 is more than half of the 1 × 1 window")
+    shown = [engine.value(fields, i) for i in range(engine.count(fields))]
+    assert shown == ["1", "2", "1"]
+    assert engine.count("[aria-expanded=true]") == 2, "one in each figure"
+    engine.wait_for(f"{stepper}-body + [role=status]", "Padding 1 is more")
+    assert engine.text("#figure2 .shape_stepper-summary") == WORKS
+    assert engine.said == []
