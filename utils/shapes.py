@@ -253,34 +253,16 @@ def layer_table(net: nn.Module, input_shape: tuple[int, ...]) -> LayerTable:
 
 
 def mismatch(module: nn.Module | None, x: torch.Tensor | None) -> str:
-    """Why `module` cannot take `x`, in our own words if there are any."""
-    if x is None or x.dim() == 0:
-        return ""
-    window, got = settings(module), f"(input {as_text(x.shape[1:])})"
-    if window.get("in_features", x.shape[-1]) != x.shape[-1]:
-        return (
-            f" expects {module.in_features:,} numbers and gets "
-            f"{x.shape[-1]:,} {got}; set in_features={x.shape[-1]} or change "
-            "the size of the image"
-        )
-    if window.get("in_channels", x.shape[1]) != x.shape[1]:
-        return (
-            f" expects {module.in_channels} channels and gets {x.shape[1]} "
-            f"{got}; set in_channels={x.shape[1]} or change the layer before "
-            "it"
-        )
-    if "kernel" in window:
-        names = "kernel stride padding dilation ceil_mode".split()
-        for axis, n in enumerate(x.shape[2:]):
-            sizes = {
-                name: value[axis] if isinstance(value, tuple) else value
-                for name, value in window.items()
-                if name in names
-            }
-            try:
-                conv_output_size(n, **sizes)
-            except ValueError as error:
-                return f" {got}: {error}"
+    """How the input of a layer is not what it expects, if it is not."""
+    for name, axis in (("in_channels", 1), ("in_features", -1)):
+        wanted = settings(module).get(name)
+        if wanted and x is not None and x.shape[axis] != wanted:
+            got = x.shape[axis]
+            return (
+                f" expects {name}={wanted} and gets {got} (input "
+                f"{as_text(x.shape[1:])}); set {name}={got}, or change what "
+                "comes before, such as the size of the image"
+            )
     return ""
 
 
