@@ -123,8 +123,8 @@ def check_2_2(pool5_side):
             "otherwise. Look at kernel, stride and padding of conv1, at the "
             "pooling windows of 3, and where the division is rounded."
         )
-    sizes = " and ".join(str(len(found)) for found in ranges.values())
-    return f"It agrees with the layers for 280 inputs; {sizes} give 6 × 6."
+    sixes = " and ".join(str(len(found)) for found in ranges.values())
+    return f"280 sides agree with the layers; {sixes} of them are 6."
 
 
 def wrong_2_2():
