@@ -1,5 +1,5 @@
 // Reads a list of {input, layers} from standard input and writes what the
-// shape stepper's arithmetic makes of each. Called by tests/test_stepper.py.
+// shape stepper's arithmetic makes of each. Called by tests/test_shape_stepper.py.
 const fs = require("node:fs");
 const path = require("node:path");
 const { computeTable, remainderHint } = require(

@@ -8,8 +8,7 @@ from IPython.display import HTML
 from utils.figures.frame import figure
 from utils.shapes import LayerTable, conv_output_size
 
-# Starting points of the shape stepper: label, note, side of the input and
-# the settings that differ from the table's, by layer.
+# Label, note, side of the input, and by layer what differs from the table.
 ALEXNET_PRESETS = (
     ("227, padding 0", "the arithmetic that works", 227, {}),
     ("224, padding 0", "what the paper prints", 224, {}),
@@ -43,37 +42,28 @@ def shape_stepper(
     layers = _chain(table)
     names = [layer["name"] for layer in layers]
     for label, _, _, changes in presets:
-        for name in changes:
-            if name not in names:
-                raise ValueError(
-                    f"preset {label!r} changes {name!r}; the layers are "
-                    f"{', '.join(names)}. Pass presets of your own, or ()"
-                )
+        if unknown := sorted(changes.keys() - names):
+            raise ValueError(
+                f"preset {label!r} changes {unknown[0]!r}; the layers are "
+                f"{', '.join(names)}. Pass presets of your own, or ()"
+            )
     keys = ("label", "note", "side", "changes")
     data = {
         "input": {"channels": channels, "side": side},
         "layers": layers,
         "presets": [dict(zip(keys, p, strict=True)) for p in presets],
     }
-    return figure(
-        "shape_stepper",
-        data,
-        table._repr_html_(),
-        guess=_one_pixel_more(side, layers[0]) if layers else None,
-    )
+    guess = _one_pixel_more(side, layers[0]) if layers else None
+    return figure("shape_stepper", data, table._repr_html_(), guess=guess)
 
 
 def _one_pixel_more(side: int, layer: dict) -> dict | None:
     """How wide are the maps of a first convolution, one pixel more given?"""
     if layer["kind"] != "Conv2d":
         return None
-    kernel, stride, padding, dilation = (
-        layer[key] for key in ("kernel", "stride", "padding", "dilation")
-    )
-    before, answer = (
-        conv_output_size(n, kernel, stride, padding, dilation)
-        for n in (side, side + 1)
-    )
+    window = [layer[k] for k in ("kernel", "stride", "padding", "dilation")]
+    before, answer = (conv_output_size(n, *window) for n in (side, side + 1))
+    kernel, stride, padding, dilation = window
     room = side + 1 + 2 * padding - dilation * (kernel - 1) - 1
     explain = f"⌊{room} / {stride}⌋ + 1 = {answer}."
     if answer == before:
