@@ -665,6 +665,7 @@ _T = _Translator
 # functions of the same name in torch and in its functional module.
 METHODS = {
     "add": _T.add,
+    "contiguous": _T.identity,
     "div": _T.div,
     "flatten": _T.reshape,
     "log_softmax": _T.log_softmax,

@@ -278,6 +278,11 @@ function winogradWeights(weights, outputs, channels) {
  * the shape of its output and what computes it, given the inputs.
  */
 
+const isShape = (shape) => Array.isArray(shape) &&
+  [1, 2, 3].includes(shape.length) &&
+  shape.every((n) => Number.isInteger(n) && n > 0) &&
+  product(shape) <= MOST_VALUES;
+
 const same = (a, b) => a.length === b.length && a.every((n, i) => n === b[i]);
 
 function demand(fits, node, what) {
@@ -645,8 +650,8 @@ function readHeader(buffer) {
     Object.entries(tensors)) {
     if (!Array.isArray(shape) || !Array.isArray(place)) throw new Error(no);
     if (start + place[1] > buffer.byteLength) throw new Error(short);
-    if (dtype in bytes && product(shape) * bytes[dtype] !==
-      place[1] - place[0]) {
+    if (!(place[0] >= 0 && place[0] <= place[1]) || (dtype in bytes &&
+      product(shape) * bytes[dtype] !== place[1] - place[0])) {
       throw new Error(`This file is damaged: “${name}” has another size ` +
         "than it says. Save the network again.");
     }
@@ -658,7 +663,7 @@ function readHeader(buffer) {
 function readGraph(metadata, tensors) {
   if (!metadata || !("network" in metadata)) {
     const count = Object.keys(tensors).length;
-    throw new Error(`This safetensors file holds ${count} tensors but no ` +
+    throw new Error(`This safetensors file holds tensors (${count}) but no ` +
       "layers, so the page cannot know what to do with them. Save the " +
       "network with utils.network_file.save.");
   }
@@ -670,18 +675,19 @@ function readGraph(metadata, tensors) {
   } catch {
     throw new Error(damaged);
   }
-  if (graph.version > NEWEST) {
+  if (graph?.version > NEWEST) {
     throw new Error(`This file was written by a newer version of the book ` +
       `(${graph.version}; this page knows ${NEWEST}). Reload the page, or ` +
       "open the current one.");
   }
-  const { input_shape: shape, mean, std, class_names: names, nodes } = graph;
-  const numbers = (list) => Array.isArray(list) && list.every(Number.isFinite);
-  if (graph.version !== NEWEST || !numbers(shape) || shape.length !== 3 ||
-    !shape.every((n) => Number.isInteger(n) && n > 0) ||
-    !numbers(mean) || mean.length !== shape[0] || !numbers(std) ||
-    std.length !== shape[0] || Math.min(...std) <= 0 ||
-    !Array.isArray(names) || !Array.isArray(nodes)) {
+  const { input_shape: shape, mean, std, class_names: names, nodes } =
+    graph ?? {};
+  const numbers = (list) => Array.isArray(list) &&
+    list.length === shape[0] && list.every(Number.isFinite);
+  if (graph?.version !== NEWEST || !isShape(shape) || shape.length !== 3 ||
+    !numbers(mean) || !numbers(std) || Math.min(...std) <= 0 ||
+    !Array.isArray(names) || !names.every((n) => typeof n === "string") ||
+    !Array.isArray(nodes)) {
     throw new Error(damaged);
   }
   if (nodes.length === 0) {
@@ -737,9 +743,7 @@ function readNetwork(buffer) {
     demand(Array.isArray(node.inputs) && node.inputs.length > 0 &&
       node.inputs.every((name) => shapes.has(name)) && !shapes.has(node.name),
     node, "the order of the layers is wrong");
-    demand(Array.isArray(node.shape) && node.shape.length > 0 &&
-      node.shape.every((n) => Number.isInteger(n) && n > 0) &&
-      product(node.shape) < MOST_VALUES, node, "the maps have no usable size");
+    demand(isShape(node.shape), node, "the maps have no usable size");
     const tensor = (key, shape) =>
       readTensor(buffer, header, node, key, shape);
     tensor.shape = (key) => {
@@ -805,5 +809,5 @@ function runSteps(steps, graph, pixels, { keep = [], zero = [] }) {
 }
 
 if (typeof module === "object") {
-  module.exports = { MOST_BYTES, readNetwork };
+  module.exports = { MOST_BYTES, operations, readNetwork };
 }
