@@ -198,7 +198,7 @@ TYPED = {
     "1300": "Not yet: too large.",
     "0": "Not yet: too small.",
     "−1234": "Not yet: too small.",
-    "0,123": "Not yet: too small.",
+    "0,617": "Not yet: too small.",
     "": "Type a number first.",
     "12 34": "“12 34” is not a number. Write it like 1,234 or 1.5e6.",
     "many": "“many” is not a number. Write it like 1,234 or 1.5e6.",
