@@ -233,17 +233,14 @@ def _nodes_of(net: nn.Module, shape: tuple[int, ...]) -> list[_Node]:
         translator = _Translator(traced)
         image = torch.randn(1, *shape)
         followed = translator.run(image.clone())
-        answer = net(image)
-    same = followed.shape == answer.shape and torch.allclose(
-        followed, answer, rtol=1e-3, atol=1e-4, equal_nan=True
-    )
-    if not same:
-        raise ValueError(
-            "the network gives an image another answer when its steps are "
-            "taken one by one. Are there random numbers in a forward method, "
-            "or a change in place such as `x += y`?"
-        )
-    return translator.needed()
+        nodes = translator.needed()
+        if not torch.allclose(followed, net(image), 1e-3, 1e-4, True):
+            raise ValueError(
+                "the network gives an image another answer when its steps "
+                "are taken one by one. Are there random numbers in a forward "
+                "method, or a change in place such as `x += y`?"
+            )
+    return nodes
 
 
 class _Tracer(fx.Tracer):
@@ -289,6 +286,7 @@ class _Translator(fx.Interpreter):
 
     def __init__(self, traced: fx.GraphModule):
         super().__init__(traced)
+        self.extra_traceback = False  # an error here is a whole sentence
         self.nodes: dict[str, _Node] = {}
         self.maps: dict[fx.Node, _Maps] = {}  # by PyTorch's step
 
@@ -321,7 +319,7 @@ class _Translator(fx.Interpreter):
         if not isinstance(value, torch.Tensor):
             self.refuse(f"it returns a {type(value).__name__}, no tensor")
         if value.ndim < 2 or len(value) != 1:
-            self.refuse(f"it makes a {tuple(value.shape)} of one image")
+            self.refuse(f"its result {tuple(value.shape)} is not of one image")
         self.shape = tuple(value.shape[1:])
         self.maps[n] = write_down(*args, **kwargs)
         if in_place:
@@ -354,7 +352,7 @@ class _Translator(fx.Interpreter):
         for step in self.maps.keys() & self.env.keys():
             if self.env[step].untyped_storage().data_ptr() == memory:
                 if self.maps[step] != before:
-                    self.refuse("it changes in place what others look at")
+                    self.refuse("it changes in place what a view shares")
                 self.maps[step] = self.maps[self.step]
 
     def owner(self) -> str:
@@ -607,7 +605,9 @@ class _Translator(fx.Interpreter):
     def mean(self, x, dim=None, keepdim=False):
         dims = sorted(d % 4 for d in _pair(dim)) if dim is not None else []
         if dims != [2, 3] or len(x.shape) != 3:
-            self.refuse(f"it goes over dimensions {dim}, not rows and columns")
+            self.refuse(
+                f"it goes over {dim}, not over rows and columns (2, 3)"
+            )
         shape = (x.shape[0], 1, 1)
         whole = self.add_node("adaptive-average", x, shape=shape)
         return self.add_node("reshape", whole)
@@ -653,7 +653,9 @@ class _Translator(fx.Interpreter):
 
     def softmax(self, x, dim=None, _stacklevel=3, dtype=None, op="softmax"):
         if len(x.shape) != 1 or dim not in (None, 1, -1):
-            self.refuse(f"it goes over dimension {dim} of an {x.shape}")
+            self.refuse(
+                f"it goes over dimension {dim}, and maps are {x.shape}"
+            )
         return self.add_node(op, x)
 
     def log_softmax(self, x, dim=None, _stacklevel=3, dtype=None):

@@ -713,8 +713,11 @@ function readTensor(buffer, { tensors, start }, node, key, shape) {
     const scale =
       readTensor(buffer, { tensors, start }, node, "scale", [shape[0]]);
     const each = product(shape) / shape[0];
-    values = Float32Array.from(new Int8Array(bytes),
-      (whole, i) => whole * scale[Math.floor(i / each)]);
+    const whole = new Int8Array(bytes);
+    values = new Float32Array(whole.length);
+    for (let i = 0; i < whole.length; i += 1) {
+      values[i] = whole[i] * scale[Math.floor(i / each)];
+    }
   }
   if (!values.every(Number.isFinite)) {
     throw new Error(`The ${key} at “${node.name}” is not finite (NaN or ` +
