@@ -96,12 +96,11 @@ function firstGuess(guess, id) {
     event.preventDefault();
     const said = input.valueAsNumber;
     const right = Math.abs(said - answer) <= tolerance;
-    show(`You said ${amount(said)}, and ` +
-      (said === answer ? "that is right." : right
-        ? `that is near enough: it is ${amount(answer)}.`
-        : `it is ${amount(answer)}.`));
+    show(`You said ${amount(said)}` +
+      (said === answer ? ", and that is right."
+        : `${right ? ", near enough" : ""}. It is ${amount(answer)}.`));
   } }, input, unit,
-  make("button", { type: "submit" }, "That is my guess"),
+  make("button", { type: "submit" }, "Guess"),
   make("button", { type: "button",
     onclick: () => show(`It is ${amount(answer)}.`) }, "Skip"));
   return make("div", { class: "guess" }, make("label", { for: id },
