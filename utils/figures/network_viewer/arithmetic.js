@@ -199,10 +199,10 @@ function normalised(bytes, mean, std) {
   });
 }
 
-/** Where a square is laid on a picture: at most 17 × 17 places. */
+/** Where a square is laid on a picture: at most 13 × 13 places. */
 function squarePlaces(side) {
   const square = Math.max(1, Math.round(side / 4));
-  const step = Math.max(1, Math.round(side / 16));
+  const step = Math.ceil(side / 16);
   const starts = [];
   for (let at = 0; at + square <= side; at += step) starts.push(at);
   return { square, step, starts };

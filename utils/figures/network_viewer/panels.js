@@ -120,7 +120,10 @@ function layersPanel(id, again) {
 }
 
 function wherePanel(id, again) {
-  const classes = selection(id("class"), "Class", again);
+  const classes = selection(id("class"), "Class", () => {
+    chosen = classes.select.value;
+    again();
+  });
   const how = selection(id("how"), "How", again);
   const button = make("button", { type: "button", onclick: () =>
     (running ? stop() : cover()) });
@@ -133,10 +136,6 @@ function wherePanel(id, again) {
   let classMaps = null; // of the network, if it has them
   let chosen = null; // by the reader; else what the network says
   let running = 0;
-  classes.select.addEventListener("change", () => {
-    chosen = classes.select.value;
-  });
-
   const chosenClass = () => Number(classes.select.value);
   const name = () => now.network.classNames[chosenClass()];
 

@@ -35,15 +35,16 @@ function mount(element, data) {
   // What the reader may bring
   const about = make("p", { class: "caption" });
   const note = make("p", { class: "note", role: "status" });
-  const networkButton = chooser("Open a network of yours …", ".safetensors");
-  const pictureButton = chooser("Open a picture of yours …", "image/*");
+  const ownNetwork = chooser("Open a network of yours …", ".safetensors");
+  const ownPicture = chooser("Open a picture of yours …", "image/*");
   const back = make("button", { type: "button", hidden: "", onclick: () => {
-    networkButton.focus();
+    ownNetwork.button.focus();
     use(chapters);
   } }, "Back to the chapter’s network");
   const exchange = make("button", { type: "button", onclick: () => {
     state.own.bytes = exchanged(state.own.bytes);
     refresh();
+    tell(wordsOnOwn());
   } }, "Exchange light and dark");
 
   // The pictures, the answer, and the panels
@@ -58,8 +59,8 @@ function mount(element, data) {
       refresh();
     } }, title)]);
   body.append(about, thumbs,
-    make("div", { class: "buttons" }, pictureButton, exchange, networkButton,
-      back),
+    make("div", { class: "buttons" }, ownPicture.button, exchange,
+      ownNetwork.button, back, ownPicture.input, ownNetwork.input),
     make("p", { class: "caption" }, "A file may also be dropped here, and a " +
       "picture pasted. Nothing leaves your device."),
     note,
@@ -68,17 +69,16 @@ function mount(element, data) {
       "aria-label": "What to look at" }, ...tabs.map(([, tab]) => tab)),
     ...Object.values(panels).map(({ node }) => node));
 
-  /** A button that asks for a file. */
+  /** A button that asks for a file, and the input behind it. */
   function chooser(words, accept) {
     const input = make("input", { type: "file", accept, hidden: "",
-      onchange: () => {
-        open(input.files);
+      onchange: async () => {
+        await open(input.files);
         input.value = ""; // so that the same file can be chosen again
       } });
-    return make("button", { type: "button", onclick: (event) => {
-      // The click that this makes passes the button as well.
-      if (event.target !== input) input.click();
-    } }, words, input);
+    const button = make("button", { type: "button",
+      onclick: () => input.click() }, words);
+    return { button, input };
   }
 
   function tell(words, isTrouble = false) {
