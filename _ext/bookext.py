@@ -110,7 +110,7 @@ def caption_pictures_alone(app: Sphinx, page: str, source: list[str]) -> None:
         if beside:
             kept = [o for o in cell["outputs"] if o not in beside]
             below = {"id": f"{cell['id']}-data", "outputs": beside}
-            below |= {"metadata": {"tags": ["remove-input"]}, "source": ""}
+            below["metadata"] = {"tags": ["remove-input"]}
             cells[-1:] = [{**cell, "outputs": kept}, {**cell, **below}]
     source[0] = json.dumps({**notebook, "cells": cells})
 
