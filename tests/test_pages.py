@@ -350,6 +350,16 @@ def test_buttons_lead_to_the_chapter(site, chapter):
         assert stored.read_bytes() == (ROOT / f"{chapter}.ipynb").read_bytes()
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_data_of_charts_follow_their_captions(site, chapter):
+    notebook = (ROOT / f"{chapter}.ipynb").read_text("utf-8")
+    shown = parsed(site / f"{chapter}.html").find_all(
+        "summary", string="Data of the chart"
+    )
+    assert len(shown) == notebook.count("<summary>Data of the chart<")
+    assert not any(summary.find_parent("figure") for summary in shown)
+
+
 def dead_links(here: Path) -> list[str]:
     """Links of a page to files, or to places in files, that do not exist."""
     dead, here = [], here.resolve()
