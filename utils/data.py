@@ -6,10 +6,9 @@ environment variable BOOK_DATA, an earlier download (in BOOK_CACHE, or else
 the book. It prints which one it was. At smoke scale it takes the sample.
 """
 
-import hashlib
 import http.client
+import math
 import os
-import shutil
 import tarfile
 import tempfile
 import time
@@ -20,17 +19,18 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torchvision import datasets
-from torchvision.datasets.utils import extract_archive
+from torchvision.datasets.utils import check_integrity, extract_archive
+from torchvision.transforms.v2.functional import pad
 from tqdm import tqdm
 
+from utils.files import complete_file
 from utils.scale import current_scale
 
 SAMPLES = Path(__file__).parent / "samples"
 SLOWEST = 300_000  # bytes a second; a slower mirror is given up
-PATIENCE = 10.0  # seconds over which the speed of a mirror is measured
+PATIENCE = 10.0  # seconds before the speed of a mirror counts
 SEED = 0  # the same validation images for everyone
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer",
@@ -102,20 +102,11 @@ class Split:
                 f"images are {images.dtype} {tuple(images.shape)}, but must "
                 "be torch.uint8 (N, C, H, W), with values from 0 to 255"
             )
-        if labels.dtype != torch.int64 or labels.ndim != 1:
-            cure = "labels.long()"
-            if labels.numel() == len(images) and labels.ndim > 1:
-                cure = "labels.flatten().long()"
-            elif labels.ndim == 2:  # a row an image marks its class
-                cure = "labels.float().argmax(1)"
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError(
                 f"labels are {labels.dtype} {tuple(labels.shape)}, but must "
-                f"be torch.int64 (N,); try {cure}"
-            )
-        if len(images) != len(labels):
-            raise ValueError(
-                f"{len(images)} images but {len(labels)} labels; "
-                "give each image exactly one label"
+                f"be torch.int64 ({len(images)},): the number of its class "
+                "for each image; try labels.long()"
             )
 
     def __len__(self) -> int:
@@ -161,127 +152,97 @@ def load(name: str, *, sample: bool = False) -> Data:
 
     Raises:
         ValueError: The name is unknown.
-        RuntimeError: BOOK_DATA is set, but the data there is missing or
-            damaged; or the shipped sample is.
+        RuntimeError: The data that BOOK_DATA names is missing; or the data
+            is damaged.
     """
     if name not in KNOWN:
         raise ValueError(f"no data set {name!r}; known: {', '.join(KNOWN)}")
     known = KNOWN[name]
-    if current_scale() == "smoke" or sample:
-        train, test, source = _read_sample(name, known)
-    else:
-        train, test, source = _find(name, known)
+    where, read, *arguments = _source(name, known, sample)
+    try:
+        train, test, note = read(*arguments, known)
+    except Exception as error:  # of many kinds, by the damage of the file
+        raise RuntimeError(
+            f"{where}: incomplete or damaged ({_reason(error)}). Copy or "
+            "download it again"
+        ) from error
     train, validation = _cut_validation(train)
-    source += (
-        f": {len(train):,} train, {len(validation):,} validation, "
-        f"{len(test):,} test images"
+    source = (
+        f"{where}{note}: {len(train):,} train, {len(validation):,} "
+        f"validation, {len(test):,} test images"
     )
     print(f"{known.title} from {source}")
     mean, std = channel_statistics(train.images)
-    splits = [
-        replace(split, mean=mean, std=std)
-        for split in (train, validation, test)
-    ]
-    return Data(name, known.class_names, source, *splits)
+    parts = train, validation, test
+    parts = [replace(split, mean=mean, std=std) for split in parts]
+    return Data(name, known.class_names, source, *parts)
 
 
-def _find(name: str, known: Known) -> tuple[Split, Split, str]:
-    """Return train, test, and where they come from."""
-    book_data = os.environ.get("BOOK_DATA")
+def _source(name: str, known: Known, sample: bool) -> tuple:
+    """Return what the source is called, its reader, and what that reads."""
+    shipped = "the book's sample", _read_archive, SAMPLES / f"{name}.tar.xz"
+    if current_scale() == "smoke" or sample:
+        return shipped
+    archive, files = f"{name}.tar.xz", [file for file, _ in known.files]
+    if os.environ.get("BOOK_DATA"):
+        root = Path(os.environ["BOOK_DATA"]).expanduser()
+        if (root / known.folder).exists():
+            return f"$BOOK_DATA/{known.folder}", _read_folder, root
+        if all((root / file).exists() for file in files):
+            return "the packed files in $BOOK_DATA", _read_packed, root
+        if (root / archive).exists():
+            return f"$BOOK_DATA/{archive}", _read_archive, root / archive
+        raise RuntimeError(
+            f"BOOK_DATA={root} holds no {known.title}. It needs the folder "
+            f"{known.folder} that torchvision.datasets."
+            f"{known.reader.__name__} makes, what one downloads "
+            f"({', '.join(files)}), or {archive} with train/<class>/*.png (or "
+            ".jpg) and test/<class>/*.png in it. Or unset BOOK_DATA: then the "
+            "book downloads the data"
+        )
     cache = os.environ.get("BOOK_CACHE") or "~/.cache/modern-cnn-book"
     cache = Path(cache).expanduser()
-    if book_data:
-        return _read_book_data(Path(book_data).expanduser(), name, known)
-    if os.path.isdir(cache / known.folder):
-        try:
-            return _read_torchvision(cache, known, "the original files")
-        except RuntimeError:
-            print(f"{known.title}: an earlier download was damaged")
-            shutil.rmtree(cache / known.folder, ignore_errors=True)
     try:
         _download(cache, known)
-        return _read_torchvision(cache, known, "the original files")
-    except (OSError, RuntimeError) as error:
+        return "the original files", _read_packed, cache
+    except OSError as error:
         print(
             f"{known.title}: no full data ({_reason(error)}), only the "
-            "sample. For all images try again on another network, or put "
-            "the files into a directory and name it in BOOK_DATA"
+            "sample. For all images try again on another network, set "
+            "BOOK_CACHE to a folder that you can write to, or BOOK_DATA to "
+            "one that holds the files"
         )
-        return _read_sample(name, known)
+        return shipped
 
 
-def _read_sample(name: str, known: Known):
-    sample = SAMPLES / f"{name}.tar.xz"
-    return _read_archive(sample, known, "the book's sample")
+def _reason(error: Exception) -> str:
+    """Return an error's text without this machine's paths."""
+    error = getattr(error, "reason", error)  # what is inside a URLError
+    return getattr(error, "strerror", None) or str(error)
 
 
-def _read_book_data(root: Path, name: str, known: Known):
-    """Read what BOOK_DATA names; never go on silently without it."""
-    archive = root / f"{name}.tar.xz"
-    packed = _packed_files(root, known)
-    if (root / known.folder).exists():
-        try:
-            return _read_torchvision(root, known, f"$BOOK_DATA/{known.folder}")
-        except RuntimeError:
-            if not packed:
-                raise
-    if packed:
-        where = "the packed files in $BOOK_DATA"
-        with tempfile.TemporaryDirectory() as directory:
-            try:
-                _unpack(packed, Path(directory), known)
-            except Exception as error:  # of many kinds, as below
-                raise RuntimeError(
-                    f"{where} cannot be unpacked: {error}. Copy or download "
-                    f"them again: {', '.join(path.name for path in packed)}"
-                ) from error
-            return _read_torchvision(Path(directory), known, where)
-    if archive.exists():
-        return _read_archive(archive, known, f"$BOOK_DATA/{archive.name}")
-    files = ", ".join(name for name, _ in known.files)
-    raise RuntimeError(
-        f"BOOK_DATA={root} holds no {known.title}. It needs the directory "
-        f"{known.folder} that torchvision.datasets.{known.reader.__name__} "
-        f"makes, what one downloads ({files}), or {archive.name} with "
-        "train/<class>/*.png (or .jpg) and test/<class>/*.png in it. Or unset "
-        "BOOK_DATA: then the book downloads the data"
-    )
+def _read_packed(root: Path, known: Known) -> tuple:
+    """Unpack downloaded files as torchvision wants them, and read that."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = Path(folder, known.unpack_into)
+        unpacked.mkdir(parents=True, exist_ok=True)
+        for file, _ in known.files:
+            extract_archive(root / file, unpacked)
+        return _read_folder(Path(folder), known)
 
 
-def _packed_files(root: Path, known: Known) -> list[Path]:
-    """Return the files that one downloads, or nothing if one is missing."""
-    for folder in (root, root / known.unpack_into):
-        files = [folder / name for name, _ in known.files]
-        if all(file.exists() for file in files):
-            return files
-    return []
-
-
-def _unpack(files: list[Path], root: Path, known: Known) -> None:
-    """Unpack downloaded files below root, as torchvision wants them."""
-    unpacked = root / known.unpack_into
-    unpacked.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        extract_archive(file, unpacked)
-
-
-def _read_torchvision(root: Path, known: Known, where: str):
+def _read_folder(root: Path, known: Known) -> tuple:
     """Let torchvision read its own layout (and check CIFAR-10's md5)."""
+    parts = [known.reader(root, train=train) for train in (True, False)]
+    return *(_split(x.data, x.targets, known) for x in parts), ""
+
+
+def _split(pixels, labels, known: Known) -> Split:
+    """From pixels (N, H, W, C) or (N, H, W)."""
     channels, height, width = known.image_shape
-    splits = []
-    try:
-        for train in (True, False):
-            part = known.reader(root, train=train, download=False)
-            images = torch.as_tensor(part.data)
-            images = images.view(-1, height, width, channels)
-            images = images.permute(0, 3, 1, 2).contiguous()
-            splits.append(Split(images, torch.as_tensor(part.targets)))
-    except Exception as error:  # of many kinds, by the damage of the file
-        raise RuntimeError(
-            f"incomplete or damaged: {where}. Delete that, and copy or "
-            "download it again"
-        ) from error
-    return *splits, where
+    pixels = torch.as_tensor(pixels).view(-1, height, width, channels)
+    images = pixels.permute(0, 3, 1, 2).contiguous()
+    return Split(images, torch.as_tensor(labels))
 
 
 def class_folder(class_name: str) -> str:
@@ -289,50 +250,32 @@ def class_folder(class_name: str) -> str:
     return class_name.replace("/", "-")
 
 
-def _read_archive(path: Path, known: Known, where: str):
+def _read_archive(path: Path, known: Known) -> tuple:
     """Read a .tar.xz of <part>/<class>/<image>, .jpg or .png."""
-    channels, height, width = known.image_shape
     folders = [class_folder(name) for name in known.class_names]
-    images = {"train": [], "test": []}
-    labels = {"train": [], "test": []}
-    jpeg, splits = False, []
-    try:
-        with tarfile.open(path, "r:xz") as archive:
-            for member in archive:
-                name = PurePosixPath(member.name)
-                if name.suffix not in (".jpg", ".jpeg", ".png"):
-                    continue
-                jpeg |= name.suffix != ".png"
-                part, folder, _ = ("", "", *name.parts)[-3:]
-                picture = Image.open(archive.extractfile(member))
-                if part not in images or folder not in folders:
-                    raise ValueError(
-                        f"{name} is not in train/ or test/ and there in one "
-                        f"of {', '.join(folders)}"
-                    )
-                if picture.size != (width, height):
-                    raise ValueError(
-                        f"{name} has {picture.size} pixels, not "
-                        f"{(width, height)}"
-                    )
-                picture = picture.convert("L" if channels == 1 else "RGB")
-                images[part].append(np.asarray(picture))
-                labels[part].append(folders.index(folder))
-        for part in images:
-            if len(set(labels[part])) < len(folders):
-                raise ValueError(f"{part}/ lacks images of some classes")
-            # The archive goes class by class; the first n images must not.
-            generator = torch.Generator().manual_seed(SEED)
-            order = torch.randperm(len(labels[part]), generator=generator)
-            pixels = torch.from_numpy(np.stack(images[part]))[order]
-            pixels = pixels.view(-1, height, width, channels)
-            pixels = pixels.permute(0, 3, 1, 2).contiguous()
-            splits.append(Split(pixels, torch.tensor(labels[part])[order]))
-    except Exception as error:  # of many kinds, by the damage of the file
-        raise RuntimeError(
-            f"{path} cannot be used: {error}. Replace it by a good copy"
-        ) from error
-    return *splits, where + (f" (JPEG copy of {known.title})" if jpeg else "")
+    mode = "L" if known.image_shape[0] == 1 else "RGB"
+    found, kinds, splits = {"train": [], "test": []}, set(), []
+    with tarfile.open(path, "r:xz") as archive:
+        for member in filter(tarfile.TarInfo.isfile, archive):
+            name = PurePosixPath(member.name)
+            part, folder = name.parts[-3:-1]
+            if part not in found or folder not in folders:
+                raise ValueError(
+                    f"{name} is not in train/ or test/ and there in one of "
+                    f"{', '.join(folders)}"
+                )
+            picture = Image.open(archive.extractfile(member)).convert(mode)
+            found[part].append((np.asarray(picture), folders.index(folder)))
+            kinds.add(name.suffix)
+    for images_and_labels in found.values():
+        # The archive goes class by class; the first n images must not.
+        images, labels = zip(*images_and_labels, strict=True)
+        generator = torch.Generator().manual_seed(SEED)
+        order = torch.randperm(len(labels), generator=generator)
+        split = _split(np.stack(images), labels, known)
+        splits.append(Split(split.images[order], split.labels[order]))
+    jpeg = f" (JPEG copy of {known.title})" if kinds != {".png"} else ""
+    return *splits, jpeg
 
 
 def _cut_validation(train: Split) -> tuple[Split, Split]:
@@ -349,94 +292,57 @@ def _cut_validation(train: Split) -> tuple[Split, Split]:
     )
 
 
-def _reason(error: Exception) -> str:
-    """Return an error's text without this machine's paths."""
-    error = getattr(error, "reason", error)  # what is inside a URLError
-    return getattr(error, "strerror", None) or str(error)
+def _download(cache: Path, known: Known) -> None:
+    """Fetch what is missing or damaged, or raise an OSError."""
 
+    def missing():
+        return [
+            (name, md5)
+            for name, md5 in known.files
+            if not check_integrity(cache / name, md5)
+        ]
 
-def _download(root: Path, known: Known) -> None:
-    """Download and unpack below root: everything, or an OSError."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        unfinished = tempfile.TemporaryDirectory(dir=root, prefix="partial-")
-    except OSError as error:
-        raise OSError(
-            f"no place for it, {_reason(error)}: set BOOK_CACHE to a "
-            "directory that you can write to"
-        ) from error
-    with unfinished as directory:
-        _unpack(_fetch_all(Path(directory), known), Path(directory), known)
+    for mirror in known.mirrors if missing() else ():
         try:
-            Path(directory, known.folder).rename(root / known.folder)
-        except OSError:
-            # Fine if another process, started later, has finished earlier.
-            if not (root / known.folder).exists():
-                raise
-
-
-def _fetch_all(directory: Path, known: Known) -> list[Path]:
-    """Fetch all files from the first mirror that gives all of them."""
-    for mirror in known.mirrors:
-        try:
-            return [
-                _fetch(mirror + name, md5, directory / name)
-                for name, md5 in known.files
-            ]
+            for name, md5 in missing():
+                _fetch(mirror + name, md5, cache / name)
+            return
         except (OSError, http.client.HTTPException) as error:
             print(f"{known.title}: not from {mirror}, {_reason(error)}")
-    raise OSError("no mirror gave it")
+    if missing():
+        raise OSError("no mirror gave it")
 
 
-def _fetch(url: str, md5: str, path: Path) -> Path:
-    """Fetch one file; an OSError if it is slow, cut short or not the one."""
-    digest, received = hashlib.md5(usedforsecurity=False), 0
-    with (
-        urllib.request.urlopen(url, timeout=PATIENCE) as response,
-        path.open("wb") as file,
-        tqdm(
-            desc=path.name, total=response.length, unit="B", unit_scale=True
-        ) as bar,
-    ):
-        size = response.length
-        since, before = time.monotonic(), 0
-        # read1 returns what has arrived, so that a trickle is noticed too.
-        while chunk := response.read1(1 << 16):
-            file.write(chunk)
-            digest.update(chunk)
-            bar.update(len(chunk))
-            received += len(chunk)
-            seconds = time.monotonic() - since
-            if seconds > PATIENCE:
-                if received - before < SLOWEST * seconds:
+def _fetch(url: str, md5: str, path: Path) -> None:
+    """Fetch one file; an OSError if it is slow, or not the one."""
+    with complete_file(path) as unfinished:
+        with (
+            urllib.request.urlopen(url, timeout=PATIENCE) as response,
+            unfinished.open("wb") as file,
+            tqdm(total=response.length, unit="B", unit_scale=True) as bar,
+        ):
+            bar.set_description(path.name)
+            start = time.monotonic()
+            # read1 returns what has arrived: a trickle is noticed, too.
+            while chunk := response.read1(1 << 16):
+                bar.update(file.write(chunk))
+                seconds = time.monotonic() - start
+                if seconds > PATIENCE and file.tell() < SLOWEST * seconds:
                     raise OSError(f"slower than {SLOWEST // 1000} kB/s")
-                since, before = time.monotonic(), received
-    if size is not None and received < size:
-        raise OSError(f"cut off after {received:,} of {size:,} bytes")
-    if digest.hexdigest() != md5:
-        raise OSError(f"{path.name} has the wrong md5 sum")
-    return path
+        if not check_integrity(unfinished, md5):
+            raise OSError(f"{path.name} is cut short or has another md5 sum")
 
 
-def channel_statistics(
-    images: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each channel's mean and standard deviation, in 0..1 units.
-
-    Args:
-        images: uint8 (N, C, H, W).
-
-    Returns:
-        Two float32 tensors of shape (C,).
-    """
+def channel_statistics(images: torch.Tensor) -> tuple:
+    """Return each channel's mean and standard deviation, float32 (C,), of
+    uint8 images (N, C, H, W) on the scale from 0 to 1."""
     # There are only 256 values: counting them is exact and needs no floats.
     values = torch.arange(256, dtype=torch.float64) / 255
     counts = [x.flatten().bincount(minlength=256) for x in images.unbind(1)]
-    shares = torch.stack(counts).to("cpu", torch.float64)
-    shares /= shares.sum(1, keepdim=True)
+    counts = torch.stack(counts).to("cpu", torch.float64)
+    shares = counts / counts.sum(1, keepdim=True)
     mean = shares @ values
-    variance = (shares * (values - mean[:, None]) ** 2).sum(1)
-    return mean.float(), variance.sqrt().float()
+    return mean.float(), (shares @ values**2 - mean**2).sqrt().float()
 
 
 def _stretches(n: int, side: int, length: int, generator) -> torch.Tensor:
@@ -452,6 +358,7 @@ def batches(
     *,
     shuffle: bool = False,
     crop_padding: int = 0,
+    padding_mode: str = "constant",
     flip: bool | torch.Tensor = False,
     cutout: int = 0,
     device: torch.device | str = "cpu",
@@ -467,8 +374,10 @@ def batches(
         split: Images and labels; moved to the device unless they are there.
         batch_size: Images a batch.
         shuffle: Whether to draw a new order.
-        crop_padding: Pad by so many black pixels on each side, then cut the
+        crop_padding: Pad by so many pixels on each side, then cut the
             image's size out anywhere; 0 does neither.
+        padding_mode: "constant" for black pixels, "reflect" for the image
+            itself, mirrored at its edges.
         flip: Whether to mirror every second image (by chance), left to right;
             or a bool tensor (N,) that says which images to mirror.
         cutout: Side of a square of pixels that is covered with the mean
@@ -483,41 +392,30 @@ def batches(
     Raises:
         ValueError: An argument is out of its range.
     """
-    channels, height, width = split.images.shape[1:]
-    if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size} must be at least 1")
-    if not 0 <= crop_padding < min(height, width):
-        raise ValueError(
-            f"crop_padding={crop_padding} must be from 0 to "
-            f"{min(height, width) - 1} for images of {height} x {width}, or "
-            "a crop could miss the image; try 4"
-        )
-    if not 0 <= cutout <= min(height, width):
-        raise ValueError(
-            f"cutout={cutout} must be from 0 to {min(height, width)} for "
-            f"images of {height} x {width}; try a third of their side"
-        )
-    given = isinstance(flip, torch.Tensor)
-    if given and (
-        flip.dtype != torch.bool or flip.shape != split.labels.shape
+    n, (height, width) = len(split), split.images.shape[2:]
+    for name, value, least, most in (
+        ("batch_size", batch_size, 1, math.inf),
+        ("crop_padding", crop_padding, 0, min(height, width) - 1),
+        ("cutout", cutout, 0, min(height, width)),
     ):
-        raise ValueError(
-            f"flip is {flip.dtype} {tuple(flip.shape)}, but must be "
-            f"torch.bool ({len(split)},): one value for each image"
-        )
+        if not least <= value <= most:
+            raise ValueError(
+                f"{name}={value} must be from {least} to {most} for images of "
+                f"{height} x {width}"
+            )
     mean, std = (
         torch.as_tensor(x, dtype=torch.float32, device=device).view(-1, 1, 1)
         for x in (split.mean, split.std)
     )
-    split, n, shifts = split.to(device), len(split), 2 * crop_padding + 1
+    split, order = split.to(device), torch.arange(n)
     if shuffle:
-        order = torch.randperm(n, generator=generator).to(device)
-    if given:
-        flipped = flip.to(device)[order] if shuffle else flip.to(device)
-        flipped = flipped.view(n, 1, 1, 1)
+        order = torch.randperm(n, generator=generator)
+    if isinstance(flip, torch.Tensor):
+        flipped = flip.cpu()[order].to(device)
     elif flip:
-        flipped = torch.rand(n, 1, 1, 1, generator=generator).to(device) < 0.5
+        flipped = (torch.rand(n, generator=generator) < 0.5).to(device)
     if crop_padding:
+        shifts = 2 * crop_padding + 1
         corners = torch.randint(shifts, (2, n), generator=generator)
         tops, lefts = corners.to(device)
     if cutout:
@@ -525,16 +423,16 @@ def batches(
             _stretches(n, side, cutout, generator).to(device)
             for side in (height, width)
         )
+    order = order.to(device)
 
-    def cut(start):
-        some = slice(start, start + batch_size)
-        chosen = order[some] if shuffle else some
-        images, labels = split.images[chosen], split.labels[chosen]
-        if given or flip:
-            images = torch.where(flipped[some], images.flip(3), images)
+    def cut(some: slice):
+        images, labels = split.images[order[some]], split.labels[order[some]]
+        if flip is not False:
+            mirror = flipped[some, None, None, None]
+            images = torch.where(mirror, images.flip(3), images)
         if crop_padding:
             # A view of all crops of each image, of which each takes one.
-            crops = F.pad(images, (crop_padding,) * 4)
+            crops = pad(images, [crop_padding], padding_mode=padding_mode)
             crops = crops.unfold(2, height, 1).unfold(3, width, 1)
             each = torch.arange(len(images), device=device)
             images = crops[each, :, tops[some], lefts[some]]
@@ -545,4 +443,5 @@ def batches(
             images = images.masked_fill(hidden[:, None], 0)
         return images, labels
 
-    return (cut(start) for start in range(0, n, batch_size))
+    starts = range(0, n, batch_size)
+    return (cut(slice(start, start + batch_size)) for start in starts)
