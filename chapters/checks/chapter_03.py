@@ -108,17 +108,18 @@ def check_3_2(answer):
     widths, dropped = parts(answer, "widths", "dropped")
     ask = function(dropped, "dropped")
     try:
-        widths = sorted({whole(width, "A width") for width in widths})
-    except TypeError:
+        widths = list(widths)
+    except Exception:
         raise NotYet(
             f"widths should be a list or a range; it is {described(widths)}."
         ) from None
-    if not widths or 244 not in widths:
+    widths = {whole(width, "A width") for width in widths}
+    if 244 not in widths:
         raise NotYet(
             "244 is not among your widths. Halve it five times, rounding "
             "down, and compare with 224."
         )
-    for width in widths:
+    for width in sorted(widths):
         if width // 32 != 7:
             raise NotYet(
                 f"{width} is among your widths; five poolings make "
