@@ -7,7 +7,7 @@ from utils.tables import ChartData, Table
 
 HEAD = {"network": "", "options": "", "MACs": ",", "error": ".1%", "±": ">"}
 ROWS = [
-    ("plain <20>", "A & B", 40_556_000, 0.345, "0.1%"),
+    ("<i>plain", "A & B", 40_556_000, 0.345, "0.1%"),
     ("residual", "C", 7, None, "10.0%"),
 ]
 
@@ -19,9 +19,9 @@ def parsed(table: Table) -> BeautifulSoup:
 def test_a_table_is_aligned_text_in_a_terminal():
     assert repr(Table(HEAD, ROWS, caption="Nets")).split("\n") == [
         "Nets",
-        "network     options        MACs  error      ±",
-        "plain <20>  A & B    40,556,000  34.5%   0.1%",
-        "residual    C                 7      –  10.0%",
+        "network   options        MACs  error      ±",
+        "<i>plain  A & B    40,556,000  34.5%   0.1%",
+        "residual  C                 7      –  10.0%",
     ]
 
 
@@ -30,7 +30,7 @@ def test_a_table_has_header_cells_for_columns_and_rows():
     columns = [th.text for th in html.thead.find_all("th", scope="col")]
     rows = [th.text for th in html.tbody.find_all("th", scope="row")]
     assert columns == list(HEAD)
-    assert rows == ["plain <20>", "residual"]
+    assert rows == ["<i>plain", "residual"]
     cells = [td.text for td in html.tbody.find_all("td")]
     assert cells[:4] == ["A & B", "40,556,000", "34.5%", "0.1%"]
     assert cells[4:] == ["C", "7", "–", "10.0%"]
