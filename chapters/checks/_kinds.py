@@ -284,8 +284,8 @@ def same_conditions(logs, but: str) -> None:
     for key, words in (("recipe", "recipe"), ("data", "images")):
         if any(log[key] != logs[0][key] for log in logs):
             raise NotYet(
-                f"The runs had not all the same {words}, so {but} is not the "
-                "only difference between them."
+                f"Not all runs had the same {words}, so {but} is not the only "
+                "difference between them."
             )
 
 

@@ -38,26 +38,28 @@ def check_2_1(inputs):
             nn.Conv2d(1, 6, 5, padding=2), nn.AvgPool2d(2),
             nn.Conv2d(6, 16, 5), nn.AvgPool2d(2),
         )  # fmt: skip
-        for n in (28, 32, 45, 64, 99):
-            answer = whole(ask(n), f"inputs({n})")
-            _, channels, side, _ = features(torch.empty(1, 1, n, n)).shape
-            if answer == channels * side**2:
-                continue
-            if answer in (side, side**2):
-                raise NotYet(
-                    f"inputs({n}) is the side of the map, or its places. "
-                    "The linear layer reads all of its channels."
-                )
-            if n in (28, 32):
-                raise NotYet(
-                    f"inputs({n}) is {answer:,}, and LeNet hands over another "
-                    "number. Go from layer to layer: which of the two "
-                    "convolutions has padding, and what does a pooling do?"
-                )
+    for n in (28, 32, 45, 64, 99):
+        answer = whole(ask(n), f"inputs({n})")
+        _, channels, side, _ = features(
+            torch.empty(1, 1, n, n, device="meta")
+        ).shape
+        if answer == channels * side**2:
+            continue
+        if answer in (side, side**2):
             raise NotYet(
-                f"It holds for 28 and 32 pixels, not for {n}. Derive it from "
-                "n; a pooling rounds down."
+                f"inputs({n}) is the side of the map, or its places. "
+                "The linear layer reads all of its channels."
             )
+        if n in (28, 32):
+            raise NotYet(
+                f"inputs({n}) is {answer:,}, and LeNet hands over another "
+                "number. Go from layer to layer: which of the two "
+                "convolutions has padding, and what does a pooling do?"
+            )
+        raise NotYet(
+            f"It holds for 28 and 32 pixels, not for {n}. Derive it from "
+            "n; a pooling rounds down."
+        )
     return "It agrees with LeNet's layers for images of five sizes."
 
 

@@ -484,7 +484,7 @@ def check_3_7(answer):
     net = made(make, "five_by_five")
     convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     if any(conv.kernel_size != (5, 5) for conv in convolutions):
-        raise NotYet("Some convolutions have not a kernel of 5 × 5.")
+        raise NotYet("Not every convolution has a kernel of 5 × 5.")
     if [conv.out_channels for conv in convolutions] != [8, 16, 32, 64, 64]:
         raise NotYet(
             f"The network has {len(convolutions)} convolutions. Each of the "
@@ -530,7 +530,9 @@ def wrong_3_7():
     def fives():
         return _b(5, 1, padding=2)
 
-    yield Wrong("still pairs", (lambda: _b(3, 2, 1), runs), "not a kernel")
+    yield Wrong(
+        "still pairs", (lambda: _b(3, 2, 1), runs), "Not every convolution"
+    )
     yield Wrong("pairs of 5 × 5", (lambda: _b(5, 2, 2), runs), "by one, with")
     yield Wrong("no padding", (lambda: _b(5, 1, 0), runs), "fails on images")
     name = "one 5 × 5"

@@ -55,7 +55,9 @@ def check_6_1(answer):
             96_992: "Batch norm has two numbers for each channel.",
         }
         hint = halves.get(step, "Add up 2 (9 c² + 2 c) for the widths c.")
-        raise NotYet(f"One more block in each stage adds not {step:,}. {hint}")
+        raise NotYet(
+            f"One more block in each stage does not add {step:,}. {hint}"
+        )
     for wanted in (1_000_000, 300_000, 1_720_000, 500_000, 80_000):
         n, count = parts(ask(wanted), "n", "parameters")
         n, count = whole(n, "n"), whole(count, "parameters")
