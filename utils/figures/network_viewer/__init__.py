@@ -39,7 +39,7 @@ def network_viewer(
 
     Args:
         network: takes normalised images and returns logits, of shapes
-            (N, C, H, H) and (N, classes); its weights are rounded to 8 bits
+            (N, C, H, H) and (N, classes); its weights are rounded to 6 bits
             for the page. Or the content of a file that
             `utils.network_file.save` has written, which is taken as it is.
         pictures: images (N, C, H, H) with their labels, and the mean and
@@ -81,7 +81,7 @@ def network_viewer(
             mean=pictures.mean,
             std=pictures.std,
             class_names=class_names,
-            weights="int8",
+            weights="int6",
             accuracy=accuracy,
         )
     data = {

@@ -42,8 +42,8 @@ function networkIn(buffer) {
 
 /** The network in a file of the reader's. */
 async function openNetwork(file) {
-  checkSize(file, 100, "Saved with weights=\"int8\" it is a quarter as large; " +
-    "20 million weights are what a page can run.");
+  checkSize(file, MOST_BYTES / MEGABYTE, "Saved with weights=\"int8\" it is a quarter as large; " +
+    "30 million weights are the most that a page runs.");
   const buffer = await file.arrayBuffer();
   const [first, second] = new Uint8Array(buffer);
   if (first === 0x50 && second === 0x4b) {

@@ -138,7 +138,7 @@ function mount(element, data) {
       : ` It is right on ${percent(network.accuracy)} of the test images.`;
     about.textContent = (name === null
       ? "The network of this chapter runs here, on your device, with its " +
-        "weights rounded to fewer digits."
+        "weights rounded a little."
       : `“${name}” runs here: a network of yours for pictures of ` +
         `${channels} × ${height} × ${width} and ` +
         `${network.classNames.length} classes.`) + accuracy;
