@@ -317,7 +317,7 @@ def test_networks_that_answer_nothing_are_refused(net, message):
         ({"mean": [0.5, 0.5]}, r"mean is \[0.5, 0.5\].*each of 1 channels"),
         ({"mean": float("nan")}, r"mean is \[nan\]; wanted one finite"),
         ({"std": 0}, r"std is \[0.0\]; wanted positive"),
-        ({"weights": "int4"}, "weights='int4'; wanted \"float32\" or"),
+        ({"weights": "int4"}, "weights='int4'; wanted \"float32\", \"int8"),
         ({"accuracy": 93.5}, "accuracy is 93.5; wanted from 0 to 1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from html import escape
 from pathlib import Path
 
@@ -74,10 +75,17 @@ def figure(
 
 
 def _read(*files: str) -> str:
-    """The texts of these files; a figure without arithmetic has none."""
+    """The texts of these files; a figure without arithmetic has none.
+
+    Comments that have lines of their own and indentation are left out: every
+    notebook and every page carries these texts.
+    """
     paths = [FIGURES / file for file in files]
-    return "".join(
+    text = "".join(
         path.read_text("utf-8")
         for path in paths
         if path.name != "arithmetic.js" or path.exists()
     )
+    comment = r"^\s*(/\*.*?\*/|//[^\n]*)\n"
+    text = re.sub(comment, "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"^\s+", "", text, flags=re.MULTILINE)
