@@ -779,3 +779,19 @@ def test_modes_of_the_reader_do_no_harm():
     with torch.autocast("cpu", torch.bfloat16):
         assert layer_table(net, (1, 8, 8)) == expected
     assert layer_table(made_here, (1, 8, 8)) == expected
+
+
+class Neighbours(nn.Module):
+    """Divides by the neighbouring channels, as chapter 2's LRN does."""
+
+    def forward(self, x):
+        around = F.pad(x.square(), (0, 0, 0, 0, 1, 1))
+        channels = x.shape[1]
+        window = sum(around[:, i : i + channels] for i in range(3))
+        return x / (1 + window) ** 0.75
+
+
+def test_what_happens_between_channels_leaves_the_field_alone():
+    net = nn.Sequential(nn.Conv2d(3, 8, 5), Neighbours(), nn.MaxPool2d(2))
+    fields = [x.receptive_field for x in layer_table(net, (3, 32, 32)).layers]
+    assert fields == [5, 5, 6]

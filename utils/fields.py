@@ -104,8 +104,8 @@ def see_through(func, name, call, inputs, output) -> Seen | None:
     if torch.Tag.pointwise in func.tags or name in ELEMENTWISE:
         # A batch norm in training sees the whole map, and all images.
         return None if call.get("training") else join(all_seen)
-    if name == "cat" and is_map and call["dim"] % x.dim() == x.dim() - 3:
-        return join(all_seen)
+    if name in ("cat", "slice") and call["dim"] % x.dim() < x.dim() - 2:
+        return join(all_seen) if is_map else None  # along the channels
     if len(inputs) > 1 or x is not list(call.values())[name == "addmm"]:
         return None
     if name in VIEWS and x.numel() == output.numel():
