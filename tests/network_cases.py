@@ -181,7 +181,7 @@ def draw_layers(draw: random.Random, x: torch.Tensor) -> nn.Module:
         ),
         "branches": lambda: Apply(
             lambda x, f, g: torch.cat([f(x), x, g(x)], dim=1),
-            nn.Conv2d(channels, 2, 3, padding="same"),
+            nn.Conv2d(channels, 2, (2, 4), padding="same"),
             nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.BatchNorm2d(channels)),
         ),
         "crop": lambda: Apply(lambda x: x[..., 1:, :-1]),
@@ -264,7 +264,7 @@ def chapter(name: str) -> dict:
                 for target in line.targets
             )
             if imports or defines or constant:
-                with suppress(NameError, TypeError):
+                with suppress(NameError):
                     module = ast.Module([line], [])
                     exec(compile(module, file.name, "exec"), space)
     return space

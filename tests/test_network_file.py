@@ -247,6 +247,7 @@ REFUSED = {
         Apply(lambda x: torch.cat([x, torch.zeros(1, 1, 8, 8)], 1)),
         "cat at '0.0'.*same for every image",
     ),
+    "attribute": (Apply(lambda x: x.data), "cannot run getattr at '0'"),
     "mean": (Apply(lambda x: x.mean(1)), "mean at '0.0'.*over 1"),
     "softmax": (nn.Softmax(2), "Softmax at '0.0'.*dimension 2"),
     "alpha": (
@@ -289,7 +290,7 @@ def test_a_network_of_a_chapter_that_is_no_classifier_is_refused():
 
 class Pair(nn.Module):
     def forward(self, x):
-        return x, x + 1
+        return {"maps": x, "more": x + 1}
 
 
 @pytest.mark.parametrize(
@@ -317,7 +318,7 @@ def test_networks_that_answer_nothing_are_refused(net, message):
         ({"mean": [0.5, 0.5]}, r"mean is \[0.5, 0.5\].*each of 1 channels"),
         ({"mean": float("nan")}, r"mean is \[nan\]; wanted one finite"),
         ({"std": 0}, r"std is \[0.0\]; wanted positive"),
-        ({"weights": "int4"}, "weights='int4'; wanted \"float32\", \"int8"),
+        ({"weights": "int4"}, 'weights=\'int4\'; wanted "float32", "int8'),
         ({"accuracy": 93.5}, "accuracy is 93.5; wanted from 0 to 1"),
     ],
 )

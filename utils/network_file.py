@@ -295,6 +295,7 @@ class _Translator(fx.Interpreter):
         self.extra_traceback = False  # an error here is a whole sentence
         self.nodes: dict[str, _Node] = {}
         self.maps: dict[fx.Node, _Maps] = {}  # by PyTorch's step
+        self.answer: _Maps | None = None
 
     def run_node(self, n: fx.Node):
         """What PyTorch computes in a step, after it has been written down."""
@@ -303,10 +304,10 @@ class _Translator(fx.Interpreter):
             value = super().run_node(n)
             if n.op == "placeholder":
                 self.maps[n] = _Maps("input", tuple(value.shape[1:]))
-            elif n.op == "output":
+            elif n.op == "output" and isinstance(n.args[0], fx.Node):
                 self.answer = self.maps.get(n.args[0])
             return value
-        of_sizes = n.target in ("size", "dim") or n.target is getattr
+        of_sizes = n.target in ("size", "dim") or n.args[1:] == ("shape",)
         if of_sizes or not self.maps.keys() & set(n.all_input_nodes):
             return super().run_node(n)  # the same for every image
 
