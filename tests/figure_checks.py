@@ -9,13 +9,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -168,36 +165,3 @@ def check_manners(engine, folder: Path, name: str, html: str) -> None:
         (told,) = re.findall(r"[.] (It is .*)", answer)
         assert engine.text(f"{second} [role=status]") == told
     assert engine.said == []
-
-
-@contextmanager
-def page_with_two(
-    browser: Browser,
-    folder: Path,
-    figure: str,
-    *,
-    width: int = 1280,
-    scheme: str = "light",
-) -> Iterator[tuple[Page, list[str]]]:
-    """Open a page from disk that shows a figure twice.
-
-    Args:
-        browser: Playwright's browser.
-        folder: Where the page may be written.
-        figure: HTML of the figure.
-        width: Width of the window in pixels.
-        scheme: What the reader's system prefers, "light" or "dark".
-
-    Yields:
-        The page, and a list that collects what its console says.
-    """
-    page = browser.new_page(
-        viewport={"width": width, "height": 844}, color_scheme=scheme
-    )
-    page.set_default_timeout(HANGS)
-    wrong = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(page_of(folder, figure, figure).as_uri())
-    yield page, wrong
-    page.close()
