@@ -32,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 from tools.record import definitions
 from utils import training
 from utils.data import Data, Split, load
+from utils.trial import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES_WORSE = 10  # than contiguous tensors of the same precision
@@ -74,11 +75,10 @@ def gradients(net, images, labels, precision) -> list[torch.Tensor]:
 
 
 def as_fit_takes_them(net, split, precision) -> list[torch.Tensor]:
-    """In the layout and the context that `fit` would choose."""
-    recipe = training.Recipe(1, 0.1, batch_size=len(split))
-    safe = training.prepare(net, split, recipe, torch.device("cpu"), precision)
-    with safe if safe.met else contextlib.nullcontext():
-        return gradients(net, *normalised(split), precision)
+    """In the layout that `fit` would choose."""
+    cpu, small = torch.device("cpu"), [normalised(split)]
+    prepare(net, small, cpu, training.mixed_precision(cpu, precision))
+    return gradients(net, *normalised(split), precision)
 
 
 def normalised(split: Split):

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -101,7 +101,7 @@ def test_a_run_is_trained_tested_once_and_kept(root, monkeypatch):
     assert json.loads(file.read_text()) == log
 
     names = recorder.definitions(root / "chapters/09_toy.ipynb")
-    assert log["recipe"] == asdict(names["BRIEF"])
+    assert training.Recipe(**log["recipe"]) == names["BRIEF"]
     net = names["make_net"]()
     net.load_state_dict(torch.load(file.with_suffix(".pt")))
     assert torch.load(file.with_suffix(".pt"))["0.weight"].dtype == torch.half

@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +23,14 @@ from utils import data, training
 from utils.data import KNOWN, load
 from utils.results import RESULTS
 from utils.shapes import layer_table
-from utils.training import Recipe, evaluate, fit, training_pflops
+from utils.training import (
+    Recipe,
+    evaluate,
+    fit,
+    optimizer_macs,
+    sgd,
+    training_pflops,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = sorted(RESULTS.glob("*/*.json"))
@@ -45,6 +52,14 @@ def names(chapter: str) -> dict:
 @cache
 def sample(name: str):
     return load(name, sample=True)
+
+
+def as_many_as_all(name: str):
+    """The sample with as many training images as the whole data set."""
+    train, n = sample(name).train, TRAIN_IMAGES[name]
+    images = train.images[:1].expand(n, -1, -1, -1)
+    train = replace(train, images=images, labels=train.labels[:1].expand(n))
+    return replace(sample(name), train=train)
 
 
 def is_whole(name: str, source: str) -> bool:
@@ -69,28 +84,33 @@ def problems(file: Path, chapter: str) -> list[str]:
     optimizer = type(make_optimizer(net, recipe)).__name__
     log.setdefault("optimizer", optimizer)  # the first logs do not name it
     log["data"].setdefault("name", "cifar10")
-    train, images = sample(data_name).train, TRAIN_IMAGES[data_name]
-    whole = replace(
-        sample(data_name),
-        train=replace(
-            train,
-            images=train.images[:1].expand(images, -1, -1, -1),
-            labels=train.labels[:1].expand(images),
-        ),
-    )
+    whole, images = as_many_as_all(data_name), TRAIN_IMAGES[data_name]
     table = layer_table(net, KNOWN[data_name].image_shape)
     expected = {
         "name": run,
         "seed": int(seed),
         "scale": "full",
-        "recipe": asdict(recipe),
+        "recipe": recipe,
         "optimizer": optimizer,
         "parameters": table.parameters,
         "macs": table.macs,
-        "pflops": pytest.approx(training_pflops(net, whole, recipe)),
     }
     # A log that is older than a setting was made without it.
-    log["recipe"] = asdict(Recipe(**log["recipe"]))
+    small = log["recipe"].pop("small_epochs", 0)
+    side = log["recipe"].pop("small_side", 0)
+    log["recipe"] = Recipe(
+        **{"sides": [(small, side)] if small else ()} | log["recipe"]
+    )
+    # One that does not name the optimiser's own work does not count it.
+    counted = sgd
+    if "optimizer_macs" in log:
+        counted = make_optimizer
+        expected["optimizer_macs"] = optimizer_macs(
+            net, recipe, make_optimizer
+        )
+    expected["pflops"] = pytest.approx(
+        training_pflops(net, whole, recipe, counted)
+    )
     found = [
         f"{key} is {log[key]!r}, expected {value!r}"
         for key, value in expected.items()
@@ -267,6 +287,31 @@ def test_a_log_that_was_edited_is_found(tmp_path, change, message):
     change(log)
     copied.write_text(json.dumps(log), "utf-8")
     assert message in "\n".join(problems(copied, "06_resnet"))
+
+
+def test_a_log_says_whether_it_counts_the_optimisers_own_work(tmp_path):
+    """Logs made before `fit` counted it hold no `optimizer_macs`."""
+    file = next(f for f in LOGS if '"Muon"' in f.read_text("utf-8"))
+    chapter, copied = file.parent.name, tmp_path / file.name
+    log = json.loads(file.read_text("utf-8"))
+    run = names(chapter)["RUNS"][file.stem.rpartition("-seed")[0]]
+    make_network, recipe, make_optimizer, _ = parts_of(run)
+    net, whole = make_network(), as_many_as_all("cifar10")
+    own = optimizer_macs(net, recipe, make_optimizer)
+    plain = training_pflops(net, whole, recipe)
+    steps = recipe.epochs * math.ceil(45_000 / recipe.batch_size)
+    for macs, pflops, found in (
+        (None, plain, ""),
+        (None, plain + 2 * own * steps / 1e15, "pflops is"),
+        (own, plain, "pflops is"),
+        (own, plain + 2 * own * steps / 1e15, ""),
+        (own + 1, plain + 2 * own * steps / 1e15, "optimizer_macs is"),
+    ):
+        log |= {"pflops": pflops, "optimizer_macs": macs}
+        kept = {key: log[key] for key in log if log[key] is not None}
+        copied.write_text(json.dumps(kept), "utf-8")
+        said = [x for x in problems(copied, chapter) if "KEEP" not in x]
+        assert len(said) == bool(found) and found in "".join(said)
 
 
 def test_weights_that_are_worse_than_their_log_are_found(tmp_path):

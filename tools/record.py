@@ -19,13 +19,11 @@ from. Checkpoints go to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
 
 import argparse
 import contextlib
-import datetime
 import functools
 import hashlib
 import json
 import math
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +38,7 @@ import nbformat
 import torch
 
 from utils import data, training
-from utils.scale import current_scale
+from utils.files import complete_file
 
 
 def definitions(chapter: Path) -> dict:
@@ -108,7 +106,7 @@ def record(
             log["data"] = {"source": "; ".join(dict.fromkeys(loaded))}
             log["fits"], log["pflops"] = len(pflops), sum(pflops)
             log["digest"] = digest(log)
-    with training.complete_file(log_file) as file:
+    with complete_file(log_file) as file:
         file.write_text(json.dumps(log, indent=1) + "\n")
     return log
 
@@ -181,7 +179,7 @@ def keep(net: torch.nn.Module, path: Path) -> None:
         name: values.half() if values.is_floating_point() else values
         for name, values in net.cpu().state_dict().items()
     }
-    with training.complete_file(path) as file:
+    with complete_file(path) as file:
         torch.save(half, file)
 
 
@@ -210,16 +208,8 @@ def perform(name: str, experiment: Callable[[int], dict], seed: int) -> dict:
         )
     return {
         "name": name,
-        "command": training.command(),
-        "date": datetime.date.today().isoformat(),
-        "scale": current_scale(),
         "seed": seed,
-        "precision": str(training.fast_precision(device)).partition(".")[2],
-        "hardware": training.hardware(device),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-        },
+        **training.circumstances(device, training.fast_precision(device)),
         "seconds": round(seconds, 3),
         "numbers": numbers,
     }

@@ -6,10 +6,10 @@ the same weights.
 """
 
 import contextlib
+import copy
 import datetime
 import json
 import math
-import os
 import platform
 import sys
 import time
@@ -20,12 +20,14 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from utils.data import Data, Split, batches
+from utils.files import check_writable, complete_file
 from utils.scale import current_scale
 from utils.shapes import in_mode, layer_table
-from utils.trial import arrange, try_step
+from utils.trial import prepare
 
 MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
 FIRST_STEPS = 5  # seconds after which a run is told how long it will take
@@ -45,8 +47,9 @@ class Recipe:
     flip: bool | str = False  # mirror half of the images; see `mirrored`
     cutout: int = 0  # side of a square that is covered in each image
     nesterov: bool = False  # as in torch.optim.SGD
-    small_epochs: int = 0  # how many epochs at first see shrunken images
-    small_side: int = 0  # and the side of those, in pixels
+    sides: tuple[tuple[int, int], ...] = ()  # epochs at a side; then full size
+    warm_up: float = 0.25  # part of all steps in which the rate rises
+    padding_mode: str = "constant"  # as in `batches`
 
     def __post_init__(self):
         if self.epochs < 1:
@@ -55,25 +58,36 @@ class Recipe:
             raise ValueError(
                 f"flip={self.flip!r} must be False, True or 'alternate'"
             )
-        if not 0 <= self.small_epochs <= self.epochs:
+        # Also as a log has them, which knows lists only.
+        object.__setattr__(self, "sides", tuple(map(tuple, self.sides)))
+        if sum(epochs for epochs, _ in self.sides) > self.epochs:
             raise ValueError(
-                f"small_epochs={self.small_epochs} must be from 0 to "
-                f"epochs={self.epochs}"
+                f"sides={self.sides} are more than epochs={self.epochs}; give "
+                "pairs (epochs, pixels), the first epochs first"
             )
-        if self.small_epochs and self.small_side < 1:
+        if not 0 <= self.warm_up < 1:
             raise ValueError(
-                f"small_side={self.small_side} must be at least 1 pixel when "
-                f"small_epochs={self.small_epochs}; or set that to 0"
+                f"warm_up={self.warm_up} must be at least 0 and below 1"
             )
 
+    def side(self, epoch: int) -> int | None:
+        """Side of the images in an epoch, from 0 on; None: as they are."""
+        for epochs, side in self.sides:
+            if epoch < epochs:
+                return side
+            epoch -= epochs
+        return None
 
-def one_cycle(progress: float) -> float:
-    """Learning-rate factor: up to 1 in the first quarter, then down to 0.
+
+def one_cycle(progress: float, warm_up: float = 0.25) -> float:
+    """Learning-rate factor: up to 1 in a first part, then down to 0.
 
     `progress` is the part of all steps that is done, from 0 to 1. Smith and
     Topin, https://arxiv.org/abs/1708.07120, drawn with straight lines.
     """
-    return min(progress / 0.25, (1 - progress) / 0.75)
+    if progress < warm_up:
+        return progress / warm_up
+    return (1 - progress) / (1 - warm_up)
 
 
 def fit(
@@ -125,19 +139,18 @@ def fit(
         OSError: the log or the checkpoint cannot be written.
         FloatingPointError: the loss is not finite.
     """
-    for path in filter(None, (log, checkpoint)):
-        check_writable(Path(path))
-    check_images(data)
+    for path in map(Path, filter(None, (log, checkpoint))):
+        check_writable(path)
     table = layer_table(net, tuple(data.train.images.shape[1:]))
-    check_labels(table.output_shape, data)
-    work = macs_by_epoch(net, data, recipe)
+    check_labels(math.prod(table.output_shape), data)
     device = torch.device(device or default_device())
     precision = precision or fast_precision(device)
+    mixed = mixed_precision(device, precision)
+    step_macs = optimizer_macs(net, recipe, make_optimizer)
+    work = work_by_epoch(net, data, recipe, step_macs)
     train = data.train.to(device)
-    safe = prepare(net, train, recipe, device, precision)
+    prepare(net, smallest_minibatches(train, recipe), device, mixed)
     optimizer = (make_optimizer or sgd)(net, recipe)
-    # One cycle scales these; a checkpoint holds what it made of them.
-    highest_rates = [group["lr"] for group in optimizer.param_groups]
     # float16 loses small gradients; multiplying the loss keeps them.
     scaler = torch.amp.GradScaler(
         device.type, enabled=precision == torch.float16
@@ -145,26 +158,24 @@ def fit(
     parts = {"net": net, "optimizer": optimizer, "scaler": scaler}
     result = {
         "name": name or type(net).__name__,
-        "command": command(),
-        "date": datetime.date.today().isoformat(),
-        "scale": current_scale(),
+        **circumstances(device, precision),
         "seed": seed,
         "data": {"source": data.source, "train_images": len(train)},
-        "recipe": asdict(recipe),
+        "recipe": json.loads(json.dumps(asdict(recipe))),  # as it is read
         "optimizer": type(optimizer).__name__,
-        "optimizer_settings": settings(optimizer),
-        "precision": str(precision).removeprefix("torch."),
+        "optimizer_settings": [
+            {key: repr(group[key]) for key in group if key != "params"}
+            for group in optimizer.param_groups
+        ],
         "parameters": table.parameters,
         "macs": table.macs,
-        "pflops": 6 * sum(work) / 1e15,
-        "hardware": hardware(device),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-        },
+        "optimizer_macs": step_macs,
+        "pflops": sum(work) / 1e15,
         "seconds": 0.0,
         "epochs": [],
     }
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]  # which one cycle scales
     if checkpoint and Path(checkpoint).exists():
         resume(Path(checkpoint), parts, result)
     elif checkpoint:  # an interrupted first epoch starts from these weights
@@ -182,48 +193,23 @@ def fit(
         start = time.perf_counter()
         # Each epoch draws from its own seed, so that the epoch after an
         # interruption is the one it would have been.
-        care = safe if safe.met else contextlib.nullcontext()
-        with torch.random.fork_rng(), care:
+        with torch.random.fork_rng():
             torch.manual_seed(1_000_003 * seed + epoch)
-            loss, accuracy = train_epoch(
-                train,
-                recipe,
-                epoch,
-                precision,
-                seed=seed,
-                bar=bar,
-                work=work[epoch],
-                highest_rates=highest_rates,
-                **parts,
+            trained = train_epoch(
+                train, recipe, epoch, seed, mixed, bar, work[epoch], **parts
             )
-        measured = evaluate(
-            net,
-            data.validation,
-            precision=precision,
-            batch_size=recipe.batch_size,
-        )
-        if not math.isfinite(measured["loss"]):
-            raise FloatingPointError(
-                f"the validation loss after epoch {epoch + 1} is "
-                f"{measured['loss']}; try a third of the learning rate"
-            )
+        options = {"precision": precision, "batch_size": recipe.batch_size}
+        measured = evaluate(net, data.validation, **options)
+        check_finite(measured["loss"], f"after epoch {epoch + 1}")
         seconds = time.perf_counter() - start
         result["seconds"] += seconds
-        result["epochs"].append(
-            {
-                "epoch": epoch + 1,
-                "train_loss": loss,
-                "train_accuracy": accuracy,
-                "validation_loss": measured["loss"],
-                "validation_accuracy": measured["accuracy"],
-                "seconds": round(seconds, 3),
-            }
-        )
+        entry = {"epoch": epoch + 1, "seconds": round(seconds, 3)}
+        entry |= {f"train_{key}": trained[key] for key in trained}
+        entry |= {f"validation_{key}": measured[key] for key in measured}
+        result["epochs"].append(entry)
         if checkpoint:
             save_checkpoint(Path(checkpoint), parts, result)
     bar.close()
-    if safe.met:  # nor shall the reader's own backward pass meet the fault
-        arrange(net, torch.contiguous_format)
     if log:
         with complete_file(Path(log)) as file:
             text = json.dumps(result, indent=1, allow_nan=False)
@@ -241,15 +227,16 @@ class Progress(tqdm):
 
     def update(self, n=1):
         shown = super().update(n)
-        if not self.disable and not self.said:
-            done, seconds = self.n - self.initial, self.format_dict["elapsed"]
-            self.said = seconds > FIRST_STEPS and done > 0
-            if self.said:
-                minutes = seconds * (self.total - self.initial) / done / 60
+        if self.disable or self.said:
+            return shown
+        done, seconds = self.n - self.initial, self.format_dict["elapsed"]
+        if done and seconds > FIRST_STEPS:
+            self.said = True
+            minutes = seconds * (self.total - self.initial) / done / 60
+            if minutes > 1:
                 name = self.desc.split(",")[0].strip(": ")
-                if minutes > 1:
-                    text = f"{name}: about {math.ceil(minutes)} minutes here"
-                    self.write(text, file=sys.stderr)
+                text = f"{name}: about {math.ceil(minutes)} minutes here"
+                self.write(text, file=sys.stderr)
         return shown
 
 
@@ -264,73 +251,64 @@ def sgd(net: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def training_pflops(net: nn.Module, data: Data, recipe: Recipe) -> float:
-    """Training compute: 3 * 2 * MACs * images seen, in units of 10**15.
+def training_pflops(
+    net: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    make_optimizer: MakeOptimizer | None = None,
+) -> float:
+    """Operations of a training, in units of 10**15; `net` stays as it is.
 
-    A multiply-accumulate is two operations, and a backward pass costs about
-    two forward passes. The network stays as it is.
+    3 * 2 * MACs * images seen, and 2 * MACs of the optimiser * steps. A
+    multiply-accumulate is two operations, and a backward pass costs about two
+    forward passes.
     """
-    return 6 * sum(macs_by_epoch(net, data, recipe)) / 1e15
+    step_macs = optimizer_macs(net, recipe, make_optimizer)
+    return sum(work_by_epoch(net, data, recipe, step_macs)) / 1e15
 
 
-def macs_by_epoch(net: nn.Module, data: Data, recipe: Recipe) -> list[int]:
-    """The multiply-accumulates of the forward passes of each epoch."""
-    channels, *sides = data.train.images.shape[1:]
-    small, large = [recipe.small_side] * 2, sides
-    work = []
-    for side, epochs in (
-        (small, recipe.small_epochs),
-        (large, recipe.epochs - recipe.small_epochs),
-    ):
-        if epochs:
-            macs = layer_table(net, (channels, *side)).macs * len(data.train)
-            work += [macs] * epochs
-    return work
+def work_by_epoch(net, data: Data, recipe: Recipe, step_macs: int) -> list:
+    """The operations of each epoch, as in `training_pflops`."""
+    n, own_shape = len(data.train), data.train.images.shape[1:]
+    sides = [recipe.side(epoch) for epoch in range(recipe.epochs)]
+    macs = {}
+    for side in set(sides):
+        shape = (own_shape[0], side, side) if side else own_shape
+        macs[side] = layer_table(net, shape).macs
+    optimizer = 2 * step_macs * math.ceil(n / recipe.batch_size)
+    return [6 * macs[side] * n + optimizer for side in sides]
 
 
-def prepare(net, train, recipe, device, precision):
-    """Try the smallest minibatch, then bring `net` where it will be trained.
+def optimizer_macs(net, recipe: Recipe, make_optimizer=None) -> int:
+    """Multiply-accumulates in the matrix products of one step.
 
-    Returns:
-        A `SafeGradients`, in which to train it if that has `met` the fault.
+    PyTorch's FlopCounterMode counts them, on a copy. SGD and Adam have none;
+    an optimiser that makes its steps orthogonal has many.
     """
-    count = len(train) % recipe.batch_size or recipe.batch_size
-    ((images, labels),) = batches(train.take(count), count, device=device)
-    minibatches = [
-        (shrunken(images, recipe, epoch), labels)
-        for epoch in {0, recipe.epochs - 1}
-    ]
-    # Frozen parts of a network in training mode are left as they are.
-    kept = contextlib.nullcontext() if net.training else in_mode(net, True)
-    with torch.random.fork_rng(), kept:
-        layout, safe = try_step(
-            net, minibatches, device, mixed_precision(device, precision)
-        )
-    if not net.training:
-        net.train()
-    arrange(net.to(device), layout)
-    return safe
+    copied = copy.deepcopy(net)
+    for parameter in copied.parameters():
+        if parameter.requires_grad:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer = (make_optimizer or sgd)(copied, recipe)
+    with FlopCounterMode(display=False) as counter:
+        optimizer.step()
+    return counter.get_total_flops() // 2
 
 
-def shrunken(images, recipe: Recipe, epoch: int):
-    """The images as the recipe wants them in this epoch: small at first."""
-    if epoch >= recipe.small_epochs:
+def smallest_minibatches(train: Split, recipe: Recipe) -> list[tuple]:
+    """The first images, as few as the last minibatch, at each side."""
+    n = len(train) % recipe.batch_size or recipe.batch_size
+    device = train.images.device
+    ((images, labels),) = batches(train.take(n), n, device=device)
+    sides = {recipe.side(epoch) for epoch in range(recipe.epochs)}
+    return [(resized(images, side), labels) for side in sides]
+
+
+def resized(images: torch.Tensor, side: int | None) -> torch.Tensor:
+    if side is None:
         return images
-    side = (recipe.small_side, recipe.small_side)
-    return F.interpolate(images, side, mode="bilinear", antialias=True)
-
-
-def settings(optimizer: torch.optim.Optimizer) -> list[dict]:
-    """Each group's settings, for the log; None stands for a default."""
-    plain = (bool, int, float, str)
-    return [
-        {
-            key: value if isinstance(value, plain) else repr(value)
-            for key, value in group.items()
-            if key != "params" and value is not None
-        }
-        for group in optimizer.param_groups
-    ]
+    size = side, side
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def mirrored(recipe: Recipe, n: int, epoch: int, seed: int):
@@ -348,46 +326,32 @@ def mirrored(recipe: Recipe, n: int, epoch: int, seed: int):
 
 
 def train_epoch(
-    train,
-    recipe,
-    epoch,
-    precision,
-    *,
-    seed,
-    bar,
-    work,
-    highest_rates,
-    net,
-    optimizer,
-    scaler,
-) -> tuple[float, float]:
+    train, recipe, epoch, seed, mixed, bar, work, net, optimizer, scaler
+) -> dict[str, float]:
     """One pass over the training images: forward, backward, step.
 
     Returns:
-        Mean loss and accuracy while training: dropout on, weights changing.
+        "loss" and "accuracy" while training: dropout on, weights changing.
     """
     minibatches = batches(
         train,
         recipe.batch_size,
         shuffle=True,
         crop_padding=recipe.crop_padding,
+        padding_mode=recipe.padding_mode,
         flip=mirrored(recipe, len(train), epoch, seed),
         cutout=recipe.cutout,
         device=train.images.device,
     )
     steps = math.ceil(len(train) / recipe.batch_size)
-    losses, rates, correct = [], [], 0
-    for images, labels in minibatches:
-        progress = (steps * epoch + len(losses) + 0.5) / (
-            steps * recipe.epochs
-        )
-        groups = zip(optimizer.param_groups, highest_rates, strict=True)
-        for group, highest in groups:
-            group["lr"] = highest * one_cycle(progress)
-        rates.append(optimizer.param_groups[0]["lr"])
-        images = shrunken(images, recipe, epoch)
-        with mixed_precision(train.images.device, precision):
-            logits = net(images)
+    losses, right = [], 0
+    for step, (images, labels) in enumerate(minibatches, start=1):
+        progress = (epoch + (step - 0.5) / steps) / recipe.epochs
+        factor = one_cycle(progress, recipe.warm_up)
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        with mixed:
+            logits = net(resized(images, recipe.side(epoch)))
             loss = F.cross_entropy(
                 logits, labels, label_smoothing=recipe.label_smoothing
             )
@@ -396,14 +360,24 @@ def train_epoch(
         scaler.step(optimizer)
         scaler.update()
         losses.append(loss.detach() * len(labels))
-        correct += (logits.argmax(1) == labels).sum()
+        right += (logits.argmax(1) == labels).sum()
         bar.update(work / steps)
-        # Reading a loss makes a GPU wait, so read fifty at a time.
-        if len(losses) % 50 == 0:
-            check_finite(losses, rates)
-    check_finite(losses, rates)
-    mean_loss = torch.stack(losses).sum() / len(train)
-    return mean_loss.item(), (correct / len(train)).item()
+        # Reading a loss makes a GPU wait, so read their sum now and then.
+        if step % 50 == 0 or step == steps:
+            total = torch.stack(losses).sum().item()
+            check_finite(total, f"by step {step} of epoch {epoch + 1}")
+    return {
+        "loss": total / len(train),
+        "accuracy": right.item() / len(train),
+    }
+
+
+def check_finite(loss: float, when: str) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} {when}; try a third of the learning rate, or "
+            "look for a division by zero in the network"
+        )
 
 
 @torch.no_grad()
@@ -477,11 +451,20 @@ def mixed_precision(device: torch.device, precision: torch.dtype):
     return torch.autocast(device.type, dtype=precision)
 
 
-def command() -> str:
-    """The program that runs, without this machine's folders."""
-    if "ipykernel" in sys.modules:
-        return "notebook"
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+def circumstances(device: torch.device, precision: torch.dtype) -> dict:
+    """What a log says of where it was made, without this machine's folders."""
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return {
+        "command": "notebook" if "ipykernel" in sys.modules else command,
+        "date": datetime.date.today().isoformat(),
+        "scale": current_scale(),
+        "precision": str(precision).removeprefix("torch."),
+        "hardware": hardware(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+        },
+    }
 
 
 def hardware(device: torch.device) -> dict:
@@ -494,100 +477,41 @@ def hardware(device: torch.device) -> dict:
     return {"device": cpu, "threads": torch.get_num_threads()}
 
 
-def check_images(data: Data) -> None:
+def check_labels(classes: int, data: Data) -> None:
     for part in ("train", "validation"):
-        if not len(getattr(data, part)):
+        labels = getattr(data, part).labels
+        if not len(labels):
             raise ValueError(
                 f"data.{part} has no images; fit trains on data.train and "
                 "measures on data.validation, and needs at least one in each"
             )
-
-
-def check_labels(output_shape: tuple[int, ...], data: Data) -> None:
-    if len(output_shape) != 1:
-        raise ValueError(
-            f"for one image the network's output has the shape {output_shape} "
-            "instead of (classes,); end it with nn.Flatten() or nn.Linear"
-        )
-    for split in (data.train, data.validation):
-        low, high = split.labels.min().item(), split.labels.max().item()
-        if low < 0 or high >= output_shape[0]:
-            way_out = "give its last layer more outputs"
-            if 0 < low and high - low < output_shape[0]:
-                way_out = f"count labels from 0: labels - {low}"
-            elif low < 0:
-                way_out = "labels below 0 stand for no class; leave them out"
+        low, high = labels.min().item(), labels.max().item()
+        if low < 0 or high >= classes:
             raise ValueError(
                 f"labels go from {low} to {high}, but the network has "
-                f"{output_shape[0]} outputs, for labels from 0 to "
-                f"{output_shape[0] - 1}; {way_out}"
+                f"{classes} outputs, for labels from 0 to {classes - 1}; give "
+                "its last layer more outputs, or count the labels from 0"
             )
-
-
-def check_finite(losses, rates) -> None:
-    finite = torch.stack(losses).isfinite().tolist()
-    if not all(finite):
-        step = finite.index(False)
-        raise FloatingPointError(
-            f"the loss is not finite at step {step + 1} of the epoch, with "
-            f"the learning rate {rates[step]:.3g}; try a third of it, or "
-            "look for a division by zero in the network"
-        )
-
-
-def check_writable(path: Path) -> None:
-    """Better now than after hours of training."""
-    try:
-        with complete_file(path.with_name(f"{path.name}.try")) as file:
-            file.touch()
-        path.with_name(f"{path.name}.try").unlink()
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder")
-    except OSError as error:
-        raise OSError(
-            f"{path} cannot be written ({error.strerror or error}); name a "
-            "file in a folder of your own"
-        ) from error
-
-
-@contextlib.contextmanager
-def complete_file(path: Path):
-    """A path to write to, renamed to `path` at the end: never half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def resume(path: Path, parts: dict, result: dict) -> None:
     """Put the state of a checkpoint into `parts` and `result`."""
+    keys = "name seed data recipe optimizer optimizer_settings precision"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         before = state["result"]
-    except Exception as error:
-        raise ValueError(
-            f"{path} is not a checkpoint that can be read "
-            f"({type(error).__name__}); delete it to start again"
-        ) from error
-    keys = "name seed data recipe optimizer optimizer_settings precision"
-    for key in [*keys.split(), "parameters"]:
-        # A checkpoint may be older than a key of today.
-        if before.get(key) != result[key]:
-            raise ValueError(
-                f"{path} belongs to another run: its {key} is "
-                f"{before.get(key)!r} and this one's {result[key]!r}; name "
-                "another file for this run, or delete that one"
-            )
-    try:
+        for key in [*keys.split(), "parameters"]:
+            if before.get(key) != result[key]:
+                raise ValueError(
+                    f"its {key} is {before.get(key)!r} and this one's "
+                    f"{result[key]!r}"
+                )
         for key, part in parts.items():
             part.load_state_dict(state[key])
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # of many kinds, by the damage of the file
         raise ValueError(
-            f"{path} belongs to another network; name another file for this "
-            f"run, or delete that one ({error})"
+            f"{path} is not of this run: {error}. Name another file for this "
+            "run, or delete that one to start again"
         ) from error
     result["epochs"], result["seconds"] = before["epochs"], before["seconds"]
     print(f"continuing after epoch {len(result['epochs'])} of {path.name}")
