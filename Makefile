@@ -69,6 +69,9 @@ test: book
 	@echo "the tests in tests/, and every chapter executed at smoke scale."
 	@echo "Left to make test-all, which takes longer:"
 	@echo "- the pages in every size and colour scheme"
+	@echo "- the figures in Firefox"
+	@echo "- the recorded ResNet-20 in the page, 2,000 images"
+	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
