@@ -3,14 +3,17 @@
 nbval looks at a cell's outputs only. So it calls a cell good whose magic is
 unknown (the rest of the cell never ran), whose `!command` or `%pip` failed,
 or which promised an exception and raised none. And where a kernel dies it
-waits on, until the cell's time is up, and names neither cause nor cell. With
-these guards such cells fail at once; tests/must_fail holds a notebook for
-each, tests/test_guards.py runs them. The guards lean on parts of nbval that
-are not its public interface and say so when a new version moves them.
+waits on, until the cell's time is up, and names neither cause nor cell. It
+also passes a solution whose own check says "not yet" in a cell that is no
+fact. With these guards such cells fail at once; tests/must_fail holds a
+notebook for each, tests/test_guards.py runs them. The guards lean on parts of
+nbval that are not its public interface and say so when a new version moves
+them.
 """
 
 import math
 import os
+import re
 import signal
 import time
 from queue import Empty
@@ -22,6 +25,9 @@ collect_ignore_glob = ["tests/must_fail/*"]
 
 # IPython leaves the exit status of the last `!command` in this name.
 SHELL_STATUS = "get_ipython().user_ns.pop('_exit_code', 0)"
+
+# What `check` says of a solution that is not right.
+NOT_RIGHT = re.compile(r"^Exercise [\d.]+: (?!right\.).*", re.MULTILINE)
 
 # Where a notebook keeps the sentence that says how its kernel died.
 DEATH = pytest.StashKey[str]()
@@ -147,3 +153,7 @@ def pytest_runtest_call(item):
         output.output_type == "error" for output in item.test_outputs
     ):
         pytest.fail("tagged raises-exception, but raised nothing", False)
+    if item.cell.source.startswith("# @title Solution"):
+        said = "".join(o.get("text", "") for o in item.test_outputs)
+        if wrong := NOT_RIGHT.search(said):
+            pytest.fail(wrong[0], pytrace=False)

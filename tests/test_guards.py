@@ -20,6 +20,7 @@ REASONS = {
     "unknown_cell_magic": "no_such_magic",
     "unknown_line_magic": "no_such_magic",
     "wrong_fact": "Cell outputs differ",
+    "wrong_solution": "Exercise 2.1: not yet.",
 }
 
 

@@ -14,7 +14,8 @@ except ModuleNotFoundError as error:
     raise ImportError(
         f"{error}. In a checkout choose the kernel of .venv (README, Run); "
         "elsewhere type %pip install torch torchvision matplotlib pandas "
-        "requests scikit-image scikit-learn tqdm and run this cell again."
+        "requests safetensors scikit-image scikit-learn tqdm and run this "
+        "cell again."
     ) from None
 
 book_url = "https://github.com/modern-convnets/book"
@@ -86,5 +87,6 @@ if not roots:  # Colab, Kaggle or any folder that is not a checkout
 importlib.invalidate_caches()
 loaded = list(getattr(sys.modules.get("utils"), "__path__", []))
 if fetched or loaded != [str(root / "utils")]:  # another or an older utils
-    for name in [m for m in sys.modules if m.split(".")[0] == "utils"]:
-        del sys.modules[name]
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("utils", "chapters"):
+            del sys.modules[name]
