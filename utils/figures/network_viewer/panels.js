@@ -188,10 +188,10 @@ function wherePanel(id, again) {
     caption.textContent = `A grey square of ${size} × ${size} was laid on ` +
       `${lost.length} places. The map is orange where ${name()} loses by it ` +
       "and blue where it gains; the frame is where most is lost.";
-    now.say(square.hidden ? `${name()} loses nothing, wherever the square is.`
-      : `${name()} falls from ${percent(before)} to ` +
-        `${percent(before - lost[most])} with the square at row ${top + 1}, ` +
-        `column ${left + 1}.`);
+    now.say(square.hidden
+      ? `Wherever the square is, ${name()} loses nothing by it.`
+      : `With the square at row ${top + 1}, column ${left + 1}, ${name()} ` +
+        `falls from ${percent(before)} to ${percent(before - lost[most])}.`);
   }
 
   function showClassMap() {
