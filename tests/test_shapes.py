@@ -468,6 +468,9 @@ def test_what_cannot_be_counted_is_refused(forward, message):
         layer_table(net, (1, 8, 8))
 
 
+ROWS = torch.ones(30, 4, device="meta")
+
+
 def own(k=3, **options):
     return nn.Conv2d(1, 1, k, **options)
 
@@ -490,6 +493,7 @@ def seen(function, shape, **parts):
         (lambda n, x: n.c(x).mean(3), 32, (None, None)),
         (lambda n, x: n.c(x).mean(1), 32, (None, None)),
         (lambda n, x: x @ x.mT, 32, (None, None)),
+        (lambda n, x: (n.c(x).view(30, 30) @ ROWS)[None], 32, (None, None)),
         (lambda n, x: x.mT, 32, (None, None)),
         (lambda n, x: n.c(n.c(x)[..., :3]), 240, (5, 1)),
         (lambda n, x: n.c(F.pad(x, (1, 1, 2, 0))), 32, (3, 1)),
