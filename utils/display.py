@@ -141,7 +141,10 @@ def _grid(images, titles, columns, scale) -> None:
         axis.axis("off")
         if i < len(images):
             picture = images[i].permute(1, 2, 0).squeeze(-1).numpy()
-            axis.imshow(picture, cmap="gray", vmin=0, vmax=white)
+            # Pixels stay pixels, and a smooth picture would be four times as
+            # large a file.
+            look = dict(cmap="gray", vmin=0, vmax=white)
+            axis.imshow(picture, interpolation="nearest", **look)
         if i < len(images) and titles is not None:
             axis.set_title(titles[i], fontsize=11, pad=3, color="black")
     figure.tight_layout(pad=0.2)
