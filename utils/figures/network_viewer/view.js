@@ -50,7 +50,8 @@ function mount(element, data) {
   // The pictures, the answer, and the panels
   const thumbs = make("div", { class: "pictures", role: "group",
     "aria-label": "Choose a picture" });
-  const large = make("canvas", { role: "img" });
+  const large = make("canvas", { role: "img",
+    "aria-label": "The chosen picture" });
   const bars = make("ul", { class: "bars",
     "aria-label": "What the network says" });
   const tabs = Object.entries(panels).map(([mode, { title }]) => [mode,
@@ -68,6 +69,8 @@ function mount(element, data) {
     make("div", { class: "buttons", role: "group",
       "aria-label": "What to look at" }, ...tabs.map(([, tab]) => tab)),
     ...Object.values(panels).map(({ node }) => node));
+  // Until a network is there, they have nothing to show.
+  for (const { node } of Object.values(panels)) node.hidden = true;
 
   /** A button that asks for a file, and the input behind it. */
   function chooser(words, accept) {
