@@ -162,7 +162,8 @@ def trained_in(chapter: Path):
     training.fit = noted
     matplotlib.use("Agg")
     os.chdir(chapter.parent)
-    namespace = {"__name__": "__main__"}
+    # A notebook has the name `display` without an import.
+    namespace = {"__name__": "__main__", "display": print}
     with contextlib.redirect_stdout(io.StringIO()):
         for cell in nbformat.read(chapter, as_version=4).cells:
             if cell.cell_type == "code":
