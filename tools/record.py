@@ -10,8 +10,8 @@ The chapter's cells tagged `definition` say what there is to record:
   goes on from its last epoch when the same command is given again.
 - EXPERIMENTS names functions of a seed that return numbers: a dict, with
   further dicts and lists in it if need be. They take their data from
-  utils.data.load and train with utils.training.fit. One that was stopped
-  leaves nothing.
+  utils.data.load, or make it themselves and give it the source MADE_HERE,
+  and train with utils.training.fit. One that was stopped leaves nothing.
 
 The log goes to results/<chapter>/ and is what the chapter's tables are made
 from. Checkpoints go to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
@@ -39,6 +39,9 @@ import torch
 
 from utils import data, training
 from utils.files import complete_file
+
+# The source of data that no file holds, such as the stripes of chapter 6.
+MADE_HERE = "made in the chapter"
 
 
 def definitions(chapter: Path) -> dict:
@@ -132,9 +135,11 @@ def watched(
         return found
 
     @functools.wraps(fit)
-    def noted_fit(*arguments, **options):
-        log = fit(*arguments, **options)
+    def noted_fit(net, images, *arguments, **options):
+        log = fit(net, images, *arguments, **options)
         pflops.append(log["pflops"])
+        if images.source == MADE_HERE:
+            loaded.append(f"{images.name} from {images.source}")
         return log
 
     with (
