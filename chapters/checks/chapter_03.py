@@ -1,9 +1,12 @@
 """Checks of chapter 3, VGG."""
 
+import copy
+import itertools
 import math
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from chapters.checks._kinds import (
     NotYet,
@@ -542,5 +545,226 @@ def wrong_3_7():
         "frozen",
         (lambda: fives().requires_grad_(False), runs),
         "is frozen",
+        copied=True,
+    )
+
+
+# 3.8: two 3 × 3 layers that are a given 5 × 5
+
+STUB_3_8 = '''
+def pair(kernel):
+    """Two layers of 3 × 3 that equal the kernel (c_out, 3, 5, 5)."""
+    raise NotImplementedError
+'''
+
+
+def check_3_8(pair):
+    ask = function(pair, "pair")
+    for c_out in (64, 10):
+        kernel = torch.randn(c_out, 3, 5, 5)
+        layers = parts(ask(kernel.clone()), "first", "second")
+        first = tensor(layers[0], "first", (27, 3, 3, 3))
+        second = tensor(layers[1], "second", (c_out, 27, 3, 3))
+        image = torch.randn(1, 3, 12, 12, dtype=torch.float64)
+        off = _off(F.conv2d(F.conv2d(image, first), second), image, kernel)
+        if off < 1e-4:
+            continue
+        if c_out != 64:
+            raise NotYet(
+                f"It holds for a kernel of 64 maps, not for one of {c_out}: "
+                "compute the second layer from the kernel."
+            )
+        mirrored = F.conv2d(F.conv2d(image, first), second.flip(2, 3))
+        if _off(mirrored, image, kernel) < 1e-4:
+            raise NotYet(
+                "The second layer is mirrored: PyTorch lays a kernel on the "
+                "image as it is."
+            )
+        if not first.any():
+            raise NotYet("The first layer is zero, and so is all behind it.")
+        raise NotYet(
+            "The two steps give another answer than the kernel. Pixel (y, x) "
+            "of the 5 × 5 is pixel (i, j) of the first layer and pixel "
+            "(y - i, x - j) of the second: does each weight come in once?"
+        )
+    return "Two kernels drawn at random, and both of them equalled."
+
+
+def _off(answer, image, kernel):
+    right = F.conv2d(image, kernel.double())
+    return (answer - right).abs().max() / right.abs().max()
+
+
+def wrong_3_8():
+    def built(second_pixel, share=lambda i, j, y, x: True):
+        def pair(kernel):
+            first = torch.zeros(27, 3, 3, 3)
+            second = torch.zeros(len(kernel), 27, 3, 3)
+            for c, i, j in itertools.product(range(3), range(3), range(3)):
+                first[9 * c + 3 * i + j, c, i, j] = 1
+                for y, x in itertools.product(
+                    range(i, i + 3), range(j, j + 3)
+                ):
+                    if share(i, j, y, x):
+                        row, column = second_pixel(y - i, x - j)
+                        weight = kernel[:, c, y, x]
+                        second[:, 9 * c + 3 * i + j, row, column] += weight
+            return first, second
+
+        return pair
+
+    def once(i, j, y, x):
+        return (i, j) == (min(y, 2), min(x, 2))
+
+    def same(y, x):
+        return y, x
+
+    right = built(same, once)
+    torch.manual_seed(1)
+    fixed = right(torch.randn(64, 3, 5, 5))
+    delta = torch.eye(3)[:, :, None, None]
+    yield Wrong(
+        "mirrored", built(lambda y, x: (2 - y, 2 - x), once), "is mirrored"
+    )
+    yield Wrong("each weight often", built(same), "come in once")
+    yield Wrong("a pair for one kernel", lambda kernel: fixed, "come in once")
+    yield Wrong(
+        "only the first 64 maps",
+        lambda kernel: right(kernel) if len(kernel) == 64 else (
+            fixed[0], fixed[1][: len(kernel)]
+        ),
+        "compute the second layer",
+    )  # fmt: skip
+    yield Wrong(
+        "the kernel itself, behind a layer that does nothing",
+        lambda kernel: (delta, kernel),
+        "first should have the shape (27, 3, 3, 3)",
+        copied=True,
+    )
+
+
+# 3.9: RepVGG's three branches in one convolution
+
+STUB_3_9 = '''
+def merged(block):
+    """One nn.Conv2d that answers as the block of three branches does."""
+    raise NotImplementedError
+'''
+
+
+class _Branches(nn.Module):
+    """The chapter's ThreeBranches, with numbers as if it were trained."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.three = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.one = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.same = nn.BatchNorm2d(channels)
+        for norm in (self.three[1], self.one[1], self.same):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+            nn.init.normal_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 2)
+        self.eval()
+
+    def forward(self, x):
+        return self.three(x) + self.one(x) + self.same(x)
+
+
+def check_3_9(merged):
+    ask = function(merged, "merged")
+    for channels in (6, 4):
+        block = _Branches(channels)
+        conv = network(ask(copy.deepcopy(block)), "What merged returns")
+        shape = channels, channels, 3, 3
+        if type(conv) is not nn.Conv2d or conv.weight.shape != shape:
+            raise NotYet(
+                "What merged returns should be a single nn.Conv2d from "
+                f"{channels} to {channels} channels with a kernel of 3 × 3."
+            )
+        image = torch.randn(2, channels, 9, 9)
+        answer = output(conv, image, "The merged convolution")
+        answer = tensor(answer, "Its output", image.shape)
+        with torch.no_grad():
+            off = answer - block(image)
+            missing = {
+                "3 × 3": block.three, "1 × 1": block.one, "third": block.same,
+            }  # fmt: skip
+            missing = {
+                name: branch(image) + off for name, branch in missing.items()
+            }
+        if off.abs().max() < 1e-3:
+            continue
+        if off.std((0, 2, 3)).max() < 1e-3:
+            raise NotYet(
+                "The kernel is right, the bias is not. Batch norm takes its "
+                "mean away, scales, and adds its own bias: what does each of "
+                "the three add to every place?"
+            )
+        for name, rest in missing.items():
+            if rest.std((0, 2, 3)).max() < 1e-3:
+                raise NotYet(
+                    f"The {name} branch is missing in the kernel. What is it, "
+                    "written as 3 × 3?"
+                )
+        inner = off[..., 1:-1, 1:-1]
+        if inner.abs().max() < 1e-3:
+            raise NotYet(
+                "It is right but for the edges. Give the convolution the "
+                "padding of the block's: zeros, one pixel wide."
+            )
+        raise NotYet(
+            "Its answers are not those of the block in evaluation mode. Make "
+            "of each branch a 3 × 3 kernel and a bias, compare it with the "
+            "branch, and add the three."
+        )
+    return "One convolution, and the answers of three branches."
+
+
+def wrong_3_9():
+    def built(leave_out=(), shift=True, place=1, scaled=True):
+        def merged(block):
+            channels = len(block.same.weight)
+            conv = nn.Conv2d(channels, channels, 3, padding=1)
+            kernels = {
+                "three": block.three[0].weight,
+                "one": torch.zeros_like(conv.weight),
+                "same": torch.zeros_like(conv.weight),
+            }
+            kernels["one"][:, :, place, place] = block.one[0].weight[..., 0, 0]
+            kernels["same"][:, :, 1, 1] = torch.eye(channels)
+            norms = {
+                "three": block.three[1], "one": block.one[1],
+                "same": block.same,
+            }  # fmt: skip
+            with torch.no_grad():
+                conv.weight.zero_(), conv.bias.zero_()
+                for name, norm in norms.items():
+                    size = norm.weight / (norm.running_var + norm.eps).sqrt()
+                    size = size if scaled else torch.ones_like(size)
+                    conv.bias += norm.bias - shift * size * norm.running_mean
+                    if name not in leave_out:
+                        conv.weight += (
+                            size[:, None, None, None] * kernels[name]
+                        )
+            return conv
+
+        return merged
+
+    yield Wrong("no identity", built(["same"]), "The third branch is missing")
+    yield Wrong("no 1 × 1", built(["one"]), "The 1 × 1 branch is missing")
+    yield Wrong("means forgotten", built(shift=False), "the bias is not")
+    yield Wrong("1 × 1 in a corner", built(place=0), "compare it with the")
+    yield Wrong("no batch norm", built(scaled=False), "compare it with the")
+    yield Wrong(
+        "the block itself",
+        lambda block: block,
+        "should be a single nn.Conv2d",
         copied=True,
     )
