@@ -135,7 +135,12 @@ def measure(
     sizes = []
     tools.on(
         "Network.loadingFinished",
-        lambda event: sizes.append(event["encodedDataLength"]),
+        # An address that begins with data: is asked of nobody.
+        lambda event: (
+            sizes.append(event["encodedDataLength"])
+            if event["encodedDataLength"]
+            else None
+        ),
     )
     if slow:
         tools.send("Network.emulateNetworkConditions", SLOW_4G)
