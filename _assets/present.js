@@ -107,7 +107,7 @@
   });
   window.addEventListener("load", async () => {
     if (location.hash !== "#present") return;
-    await window.MathJax?.startup?.promise;
+    await document.fonts.ready;
     const { page, block } = store.get("present");
     enter(page === PAGE ? allBlocks()[block] : undefined);
   });

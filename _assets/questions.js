@@ -19,7 +19,7 @@
   /** An element's words, which name it in the store; formulas left out. */
   function words(element) {
     const copy = element.cloneNode(true);
-    copy.querySelectorAll(".math, mjx-container").forEach((m) => m.remove());
+    copy.querySelectorAll(".math").forEach((m) => m.remove());
     return copy.textContent.replace(/\s+/g, " ").trim();
   }
 

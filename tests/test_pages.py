@@ -48,26 +48,26 @@ def views(*short: tuple[int, str]) -> pytest.MarkDecorator:
 
 SETTLED = """async () => {
     await document.fonts.ready;
-    await window.MathJax?.startup?.promise;
-    await Promise.all([...document.images].map(
-        (image) => image.decode().catch(() => null)));
+    await Promise.all([...document.images].map((image) => {
+        image.loading = "eager";
+        return image.decode().catch(() => null);
+    }));
 }"""
 
 FINDINGS = """() => {
     const found = [];
-    const formulas = [...document.querySelectorAll("article .math")];
-    const typeset = formulas.filter((f) => f.querySelector("mjx-container"));
-    if (typeset.length !== formulas.length)
-        found.push(`formulas: ${typeset.length} typeset of`
-            + ` ${formulas.length}`);
-    for (const error of document.querySelectorAll("mjx-merror"))
-        found.push(`formula with an error: ${error.textContent}`);
-    for (const formula of typeset) {
-        const inner = formula.querySelector("mjx-container");
-        if (inner.getBoundingClientRect().left + 1
+    for (const formula of document.querySelectorAll(".math")) {
+        const words = formula.textContent.slice(0, 40);
+        const seen = formula.querySelector(".katex-html");
+        if (!seen || !formula.querySelector("math"))
+            found.push(`formula not typeset: ${words}`);
+        else if (seen.firstChild.getBoundingClientRect().left + 1
                 < formula.getBoundingClientRect().left)
-            found.push(`formula cut off: ${formula.textContent.slice(0, 40)}`);
+            found.push(`formula cut off: ${words}`);
     }
+    for (const icon of document.querySelectorAll("[class*='fa-']"))
+        if (getComputedStyle(icon, "::before").maskImage === "none")
+            found.push(`icon without a picture: ${icon.className}`);
     for (const image of document.images) {
         const name = image.src.split("/").pop().slice(0, 60);
         const alt = image.getAttribute("alt");
@@ -232,10 +232,11 @@ BAD = {
     "status 404": '<img alt="A cat" src="missing.png">',
     "console error": "<script>console.error('oh')</script>",
     "page error": "<script>throw new Error('oh')</script>",
-    "formulas: 0 typeset of 1": '<span class="math">\\(x\\)</span>',
-    "formula with an error": "<mjx-merror>oh</mjx-merror>",
-    "formula cut off": '<div class="math" style="width: 9em"><mjx-container '
-    'style="display: block; margin-left: -4em">long</mjx-container></div>',
+    "formula not typeset": '<span class="math">\\(x\\)</span>',
+    "formula cut off": '<div class="math" style="width: 9em"><math></math>'
+    '<span class="katex-html"><span style="display: block; margin-left: -4em">'
+    "long</span></span></div>",
+    "icon without a picture": '<i class="fa-solid fa-cat"></i>',
     "broken image": '<img alt="A cat" src="data:image/png;base64,AAAA">',
     "image without alt text": "<img src='data:image/gif;base64,R0lGODlhAQABA"
     "IAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'>",
