@@ -1,14 +1,14 @@
-/* A formula that is wider than the page scrolls in its own box. Only then is
-   it a stop of the Tab key, so that the arrow keys can move it. */
+/* A formula that is wider than the page scrolls in its own box. Then, and only
+   then, it is a stop of the Tab key, so that the arrow keys can move it. */
 (() => {
   "use strict";
-  function makeStops() {
-    for (const box of document.querySelectorAll("article div.math")) {
-      const scrolls = box.scrollWidth > box.clientWidth;
-      box.toggleAttribute("tabindex", false);
-      if (scrolls) box.tabIndex = 0;
+  const observer = new ResizeObserver((changed) => {
+    for (const { target } of changed) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
     }
+  });
+  for (const box of document.querySelectorAll("article div.math")) {
+    observer.observe(box);
   }
-  document.fonts.ready.then(makeStops);
-  window.addEventListener("resize", makeStops);
 })();

@@ -96,6 +96,16 @@ def test_a_copied_formula_is_its_latex(browser, address):
     )
 
 
+def test_a_formula_is_a_stop_where_it_scrolls(browser, address):
+    url = f"{address}/chapters/06_resnet.html"
+    stops = """() => Object.fromEntries(["6.1", "6.4"].map((tag) =>
+        [tag, document.getElementById("equation-" + tag).tabIndex]))"""
+    with opened(browser, url, width=390) as (page, _):
+        assert page.evaluate(stops) == {"6.1": -1, "6.4": 0}
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.wait_for_function(f"({stops})()['6.4'] === -1")
+
+
 def test_pictures_come_when_they_are_needed(little_book):
     page, out = little_book
     even, drawn = page.select("article img")
