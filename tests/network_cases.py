@@ -64,7 +64,7 @@ def live(net: nn.Module, images: torch.Tensor) -> nn.Module:
     net(images)
     hook.remove()
     middle = seen[0].mean(0)
-    factor = 3 / (seen[0] - middle).std().clamp(min=0.01)
+    factor = 3 / (seen[0] - middle).std().clamp(min=0.005)
     last.weight *= factor
     if last.bias is not None:
         last.bias.copy_((last.bias - middle) * factor)
@@ -157,7 +157,9 @@ def draw_layers(draw: random.Random, x: torch.Tensor) -> nn.Module:
         ),
         "lrn by hand": lambda: Apply(lrn_by_hand),
         "option A": lambda: Apply(option_a),
-        "pad": lambda: nn.ZeroPad2d((1, 0, 2, 1)),
+        "pad": lambda: nn.ConstantPad2d(
+            (1, 0, 2, 1), draw.choice([0.0, -0.8])
+        ),
         "gone": lambda: nn.Sequential(nn.Dropout2d(0.5), nn.Identity()),
         "number": lambda: Apply(
             draw.choice(

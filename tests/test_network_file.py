@@ -217,8 +217,8 @@ REFUSED = {
         "Conv2d at '0.0': padding_mode is 'reflect'",
     ),
     "pad": (
-        Apply(lambda x: F.pad(x, (1, 1), value=1.0)),
-        "pad at '0.0': it pads with other",
+        Apply(lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate")),
+        "pad at '0.0': it pads with its own values, by 'replicate'",
     ),
     "negative pad": (
         Apply(lambda x: F.pad(x, (-1, 1))),

@@ -76,6 +76,10 @@ def resnet(option, n=3):
     return parts["cifar_net"](n, block)
 
 
+def race_net(**options):
+    return chapter("06")["race_net"]((32, 128, 128), **options)
+
+
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 # Every architecture that a chapter trains; narrow where the width alone
 # differs.
@@ -93,8 +97,8 @@ CHAPTERS = {
     "6, ResNet-56": (lambda: resnet("A", 9), COLOUR),
     "6, option B": (lambda: resnet("B"), COLOUR),
     "6, option C": (lambda: resnet("C"), COLOUR),
-    "6, wide": (lambda: chapter("06")["wide_net"](), COLOUR),
-    "6, white": (lambda: chapter("06")["white_net"](), COLOUR),
+    "6, wide": (race_net, COLOUR),
+    "6, race": (lambda: race_net(activation=nn.GELU, identity=True), COLOUR),
     "6, published": (lambda: chapter("06")["published_resnet18"](), COLOUR),
 }
 

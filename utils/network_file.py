@@ -630,13 +630,13 @@ class _Translator(fx.Interpreter):
         return self.add_node("reshape", x)
 
     def pad(self, x, pad, mode="constant", value=None):
-        if mode != "constant" or value:
-            self.refuse("it pads with other values than zeros")
+        if mode != "constant":
+            self.refuse(f"it pads with its own values, by {mode!r}")
         if min(pad) < 0 or len(pad) > 2 * len(x.shape):
             self.refuse(f"the amounts are {tuple(pad)}")
         before = [0] * len(x.shape)
         before[len(before) - len(pad) // 2 :] = pad[::2][::-1]
-        return self.add_node("pad", x, before=before)
+        return self.add_node("pad", x, before=before, value=value or 0)
 
     def constant_pad(self, x, padding, value):
         return self.pad(x, padding, value=value)

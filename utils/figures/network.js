@@ -596,14 +596,15 @@ const operations = {
   },
 
   pad(node, [input]) {
-    const { shape } = node;
+    const { shape, value } = node;
+    demand(Number.isFinite(value), node, "the setting “value” is no number");
     const before = wholes(node, "before", input.length, 0);
     demand(shape.length === input.length && shape.every((many, axis) =>
       before[axis] + input[axis] <= many), node, "the maps do not fit in");
     const [, height, width] = [...shape, 1, 1];
     const [fromC, fromY, fromX] = [...before, 0, 0];
     return { shape, run: (values) => {
-      const result = new Float32Array(product(shape));
+      const result = new Float32Array(product(shape)).fill(value);
       let place = 0;
       forPlaces(input, (c, y, x) => {
         result[((fromC + c) * height + fromY + y) * width + fromX + x] =
