@@ -86,7 +86,7 @@ def address(tmp_path_factory) -> str:
     """Where the small page lies on the disk."""
     scripts = "".join(
         f'<script defer src="{(ASSETS / name).as_uri()}"></script>'
-        for name in ("store.js", "questions.js", "present.js")
+        for name in ("store.js", "access.js", "questions.js", "present.js")
     )
     article = MarkdownIt("commonmark").render(TEXT)
     sections = article.replace("<h2>", "</section><section><h2>")
@@ -366,6 +366,9 @@ def test_presenter_goes_on_where_it_was_interrupted(browser, address):
         assert place.inner_text() == "2 / 4"
         page.keyboard.press("End")
         page.reload()
+        assert place.inner_text() == "4 / 4"
+        page.goto("about:blank")
+        page.goto(f"{address}#present")
         assert place.inner_text() == "1 / 4", "the end was reached"
         page.keyboard.press("ArrowRight")
         assert page.evaluate("bookStore.names()") == ["present"]
