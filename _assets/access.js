@@ -42,16 +42,18 @@ window.bookSay = (() => {
   const groups = new Map(); // from a section, or a solution, to its buttons
   const names = new Set();
 
+  const few = (words) => words.length < 5 ? words.join(", ")
+    : `${words.slice(0, 3).join(", ")} and ${words.length - 3} more`;
+
   /** What a reader would call the code. */
   function nameOf(pre) {
     const code = pre.textContent;
     const what = pre.closest(".cell") ? "cell" : "code";
     const title = code.match(/^# @title (.+)/m)?.[1];
     if (title) return `Copy ${title}`;
-    const defined = [...code.matchAll(/^(?:class|def) (\w+)/gm)];
-    if (defined.length)
-      return `Copy the ${what} that defines `
-        + defined.map((match) => match[1]).join(", ");
+    const defined = [...code.matchAll(/^(?:class|def) (\w+)/gm)]
+      .map((match) => match[1]);
+    if (defined.length) return `Copy the ${what} that defines ${few(defined)}`;
     const set = code.match(/^(\w+)(?:, \w+)* = /m)?.[1];
     if (set) return `Copy the ${what} that sets ${set}`;
     const line = code.trim().split("\n")[0].slice(0, 60);
@@ -64,7 +66,8 @@ window.bookSay = (() => {
     for (let i = 2; names.has(unique); i += 1) unique = `${name}, number ${i}`;
     names.add(unique);
     button.setAttribute("aria-label", unique);
-    const group = button.closest("details, section");
+    const group = button.closest(
+      "details, article > section > section, article");
     if (!groups.has(group)) groups.set(group, []);
     groups.get(group).push(button);
   }

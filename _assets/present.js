@@ -260,7 +260,8 @@
   }
 
   const start = button("Present this page", "", () => enter());
-  start.className = "btn btn-sm btn-present pst-navbar-icon";
+  start.className = "btn btn-sm pst-navbar-icon";
+  start.innerHTML = '<i class="fa-solid fa-present"></i>';
   document.querySelector(".article-header-buttons")?.prepend(start);
 
   const singleKeys = () => store.get("keys").off !== true;
