@@ -132,6 +132,16 @@ for (const name of ["primary", "secondary"]) {
   drawer?.addEventListener("close", () => setTimeout(() => button.focus()));
 }
 
+/* The logo belongs to a landmark, and who dictates says what is written on the
+   field for searching. */
+(() => {
+  "use strict";
+  const home = document.querySelector(".navbar-brand")?.parentElement;
+  home?.setAttribute("role", "navigation");
+  home?.setAttribute("aria-label", "Cover of the book");
+  document.querySelector(".search-button-field")?.removeAttribute("aria-label");
+})();
+
 /* All shortcuts, at the foot of every page. Those of one key can be switched
    off: who dictates would press them by speaking. */
 (() => {
