@@ -218,9 +218,8 @@ def test_page_over_http(browser, address, page, width, scheme):
     assert look(browser, url, width=width, scheme=scheme) == []
 
 
-# The search page fetches files, which browsers forbid on file://.
 @views((390, "light"))
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "search"])
 def test_page_from_disk(browser, site, page, width, scheme):
     url = (site / f"{page}.html").as_uri()
     assert look(browser, url, width=width, scheme=scheme, axe=False) == []
@@ -270,14 +269,6 @@ def test_look_passes_a_good_page(browser, tmp_path):
     )
     with served(tmp_path) as url:
         assert look(browser, f"{url}/good.html") == []
-
-
-def test_search_finds(browser, address):
-    url = f"{address}/search.html?q=convolution"
-    with opened(browser, url) as (page, found):
-        page.locator("#search-results li a").first.wait_for()
-        page.wait_for_load_state("networkidle")
-        assert found == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
