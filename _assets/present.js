@@ -18,7 +18,7 @@
   };
   const STARTS = "h1, h2, .tag_slide > :first-child,"
     + ".tag_slide-break > .cell_output,"
-    + ".tag_slide-break > .cell_output > .output:first-child";
+    + ".tag_slide-break > .cell_output > :first-child";
   const FIGURES = "figure, img, [data-mounted], .data-table, table, pre";
   const UNSEEN = ".katex-mathml, .visually-hidden, [class$=-spoken]";
   const WORDS = /[^\s\u200b]/; // KaTeX writes spaces of no width
@@ -40,7 +40,7 @@
   /** The page's headings, paragraphs, code and outputs, in order. */
   function blocks(parent) {
     return [...parent.children].flatMap((child) => child.matches(
-      "section, div.cell, .cell_output:has(> .output + .output)")
+      "section, div.cell, .cell_output:has(> :nth-child(2))")
       ? blocks(child) : [child]);
   }
 
@@ -201,14 +201,20 @@
     if (!figure) return window.bookSay?.("No figure on this screen.");
     const block = screens[current].find((one) => one.contains(figure));
     document.body.classList.add("present-enlarged");
+    for (const image of block.querySelectorAll("img"))
+      image.style.setProperty(
+        "--ratio", image.naturalWidth / image.naturalHeight);
     fit([block]);
     const least = readable([block]);
-    // What fills the width flows anew at each size, so sizes are tried.
-    for (let zoom = usual() * 2.5; zoom > least; zoom *= 0.92) {
+    // A picture fills the window by its style. What is made of text flows anew
+    // at each size, so sizes are tried.
+    let zoom = usual() * (figure.matches(":has(img), img") ? 1 : 1.6);
+    do {
       article.style.zoom = zoom;
-      if (height() < window.innerHeight * ROOM
-        && block.scrollWidth <= block.clientWidth + 1) break;
-    }
+      article.style.setProperty("--zoom", zoom);
+      zoom *= 0.95;
+    } while (zoom > least && (height() > window.innerHeight * ROOM
+      || figure.scrollWidth > figure.clientWidth + 1));
     figure.scrollIntoView({ block: "nearest" });
     tellMore();
     close = () => {
@@ -299,6 +305,13 @@
     target.scrollIntoView({ block: "nearest" });
   });
 
+  // What a figure adds later must be readable, too.
+  new ResizeObserver(() => {
+    if (!bar) return;
+    const zoom = Math.max(article.style.zoom, readable(screens[current]));
+    if (zoom > article.style.zoom) article.style.zoom = zoom;
+    tellMore();
+  }).observe(article);
   window.addEventListener("scroll", tellMore, { passive: true });
   window.addEventListener("resize", () => {
     if (bar) cut(screens[current][0]);
