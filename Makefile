@@ -69,6 +69,7 @@ test: book
 	@echo "the tests in tests/, and every chapter executed at smoke scale."
 	@echo "Left to make test-all, which takes longer:"
 	@echo "- the pages in every size and colour scheme"
+	@echo "- every reader's needs on every page"
 	@echo "- the figures in Firefox"
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"
