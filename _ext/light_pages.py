@@ -79,10 +79,7 @@ def know_styles(app: Sphinx) -> None:
 def load_less(
     app: Sphinx, page: str, template: str, context: dict, doctree: object
 ) -> None:
-    """Load only what the page can use, and no script before the text.
-
-    The page for searching is left alone: its scripts want one another at once.
-    """
+    """Load only what the page can use, and no script before the text."""
     body = context.get("body", "")
 
     def is_wanted(file) -> bool:
@@ -101,8 +98,7 @@ def load_less(
 
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context[kind] if is_wanted(file)]
-    if page != "search":
-        context["script_files"] = [*map(that_waits, context["script_files"])]
+    context["script_files"] = [*map(that_waits, context["script_files"])]
 
 
 def lighten_pictures(
