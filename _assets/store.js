@@ -72,9 +72,9 @@ window.bookStore = (() => {
   panel.className = "remembers d-print-none";
   panel.innerHTML = `
     <summary>What this book remembers in your browser</summary>
-    <p>Your answers to its questions, where a presentation stopped, and whether
-    you switched single keys off. It stays on this device: nothing is ever
-    sent.</p>
+    <p>Your answers to its questions, the exercises you have done, where a
+    presentation stopped, and whether you switched single keys off. It stays on
+    this device: nothing is ever sent.</p>
     <p role="status"></p>
     <button type="button">Save as a file</button>
     <button type="button">Delete all</button>`;
