@@ -26,8 +26,9 @@ from tests.figure_checks import HANGS
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-CHAPTERS = [entry["file"] for entry in TOC["chapters"]]
-PAGES = [TOC["root"], *CHAPTERS, "genindex"]
+LISTED = [entry["file"] for entry in TOC["chapters"]]
+CHAPTERS = [file for file in LISTED if file.startswith("chapters/")]
+PAGES = [TOC["root"], *LISTED, "genindex"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text("utf-8")
 
@@ -304,11 +305,13 @@ def test_slides_show_everything_once(browser, address, chapter):
     with opened(browser, f"{address}/{chapter}.html") as (page, _):
         everything = page.evaluate(text)
         page.keyboard.press("p")
-        place = page.locator(".present-place").inner_text()
+        place = page.locator(".present-place")
+        total = place.inner_text().split(" / ")[1]
         shown = []
-        for _ in range(int(place.split(" / ")[1])):
+        for number in range(1, int(total) + 1):
+            while place.inner_text() != f"{number} / {total}":
+                page.keyboard.press("ArrowRight")  # scrolls a long one first
             shown += page.evaluate(text)
-            page.keyboard.press("ArrowRight")
         assert shown == everything
 
 

@@ -44,7 +44,8 @@ def test_d2l_imports_with_todays_numpy():
 
 def test_toc_lists_every_chapter():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-    listed = [entry["file"] for entry in toc["chapters"]]
+    files = [entry["file"] for entry in toc["chapters"]]
+    listed = [file for file in files if file.startswith("chapters/")]
     written = sorted((ROOT / "chapters").glob("*.ipynb"))
     assert listed == [f"chapters/{path.stem}" for path in written]
 
