@@ -67,8 +67,9 @@ def test_links_are_notes_on_paper(browser, site):
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print")
         shown = page.locator(notes).all_inner_texts()
-        links = page.evaluate("""() => [...new Set([...document
-            .querySelectorAll("article a[href^=http]")].map((a) => a.href))]""")
+        links = page.evaluate("""() => [...new Set([...document.
+            querySelectorAll("article a[href^=http]")].map((a) =>
+            a.href))]""")
         assert shown == links
         number = page.locator("article a[href^=http] + .print-only").first
         assert number.inner_text() == "[1]"
