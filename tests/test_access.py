@@ -11,8 +11,9 @@ import pytest
 from tests import access_checks
 from tests.access_checks import CHECKS, unknown
 from tests.figure_checks import ROOT
-from tests.test_pages import CHAPTERS, PAGES, address, opened, served, site
+from tests.test_pages import CHAPTERS, PAGES, address, opened, site
 from tools.accessibility import table
+from tools.measure_pages import served
 
 __all__ = ["address", "site"]
 

@@ -21,10 +21,10 @@ from tests.test_pages import (
     AXE_RUN,
     CHAPTERS,
     opened,
-    served,
     site,
     views,
 )
+from tools.measure_pages import served
 
 __all__ = ["site"]
 
