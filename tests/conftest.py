@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+# Before they are imported: so that a failed `assert` in them tells its values.
+pytest.register_assert_rewrite(
+    "tests.access_checks", "tests.figure_checks", "tests.layout_checks"
+)
+
 from tests.engines import Chromium, Engine, Firefox
 from tests.figure_checks import find_program
 
