@@ -68,16 +68,22 @@ def states(engine, name: str):
         yield words
 
 
+SMALLEST = """
+const all = document.querySelectorAll(`.${arguments[0]}-body *`);
+return Math.min(...[...all].filter((node) => node.checkVisibility())
+  .map((node) => parseFloat(getComputedStyle(node).fontSize)));
+"""
+
+
 def test_all_figures_are_looked_at():
     assert set(STATES) == set(NAMES), "tell STATES what shows most in it"
 
 
 @pytest.mark.parametrize("spaced", [False, True], ids=["", "spaced"])
-@pytest.mark.parametrize(
-    "width", [320, *(pytest.param(w, marks=LONG) for w in (390, 1280))]
-)
+@pytest.mark.parametrize("width", [320, pytest.param(390, marks=LONG), 704])
 @EVERY
 def test_words_have_room(chromium, tmp_path, name, width, spaced):
+    """On phones and in the column of a page; none shrinks to nothing."""
     opened(chromium, tmp_path, name, width=width)
     if spaced:
         chromium.page.add_style_tag(content=SPACING)
@@ -85,6 +91,7 @@ def test_words_have_room(chromium, tmp_path, name, width, spaced):
         assert crowded(chromium.page) == [], state
         wide = "return document.documentElement.scrollWidth"
         assert chromium.run(wide) <= width, state
+        assert chromium.run(SMALLEST, name) >= 9, state
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=LONG)])
