@@ -100,8 +100,9 @@ def test_no_single_mix_finds_orange_and_two_layers_do():
         )
         for _ in range(500)
     ]
-    got = in_node("mix_channels.js", [*cases, as_case([[[0, 0, 0]]],
-                                                      ONLY_ORANGE)])
+    got = in_node(
+        "mix_channels.js", [*cases, as_case([[[0, 0, 0]]], ONLY_ORANGE)]
+    )
     assert not any(case["verdict"]["found"] for case in got[:-1])
     # Grey has as much green as orange, so (4.2) alone does not part the two.
     words = got[-1]["verdict"]["words"]
@@ -172,7 +173,7 @@ def test_a_reader_drives_the_figure(engine, tmp_path):
     engine.press("ArrowRight")
     assert engine.text(f"{own}-slider label") == "answer: constant"
     assert "0.60 on it" in summary()
-    engine.click(f"{own} button", "two layers: only orange")
+    engine.click(f"{own} button", "two layers: neither end")
     assert summary().endswith("0.50 on it, and grey at least as much.")
     assert engine.count(f"{own} canvas") == 5
     # The third hidden mix: blue minus red, and a constant.

@@ -12,7 +12,7 @@ const STARTS = {
   "one mix: brightness": one(0.3, 0.6, 0.1, 0),
   "two layers: empty": two([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
     [0, 0, 0, 0]),
-  "two layers: only orange": two(
+  "two layers: neither end": two(
     [[0, 1, 0, -0.5], [0, -1, 0, 0.5], [0, 0, 0, 0]], [-1, -1, 0, 0.5]),
 };
 const asMix = (row) => ({ weights: row.slice(0, -1), bias: row.at(-1) });
