@@ -70,7 +70,7 @@ test: book
 	@echo "Left to make test-all, which takes longer:"
 	@echo "- the pages in every size and colour scheme"
 	@echo "- every reader's needs on every page"
-	@echo "- the figures in Firefox"
+	@echo "- the figures in Firefox and, where it is, WebKit"
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"

@@ -67,8 +67,7 @@ function mount(element, data) {
   const views = make("div", { class: "views" });
   const table = make("table", { class: "paints" });
   body.append(
-    make("div", { class: "buttons", role: "group",
-      "aria-label": "Starting points" }, ...starts),
+    toolbar("Starting points", ...starts),
     make("div", { class: "controls" }, layers.node,
       make("div", { class: "control" },
         make("label", { for: id("picture") }, "Picture"), select)),
