@@ -1,13 +1,17 @@
 """The figures that move: each is one call, and the value of a cell."""
 
+from utils.figures.growing_block import growing_block
 from utils.figures.growing_network import growing_network
 from utils.figures.kernel_lab import kernel_lab
 from utils.figures.network_viewer import network_viewer
+from utils.figures.reuse_map import reuse_map
 from utils.figures.shape_stepper import shape_stepper
 
 __all__ = [
+    "growing_block",
     "growing_network",
     "kernel_lab",
     "network_viewer",
+    "reuse_map",
     "shape_stepper",
 ]
