@@ -155,7 +155,7 @@ function mount(element, data) {
         number(other.width)),
       line("behind the transition", number(block.passed), "–"),
       line("parameters", number(block.parameters), number(other.parameters)),
-      line("MACs", number(block.macs), number(other.macs)),
+      line("MACs", short(block.macs), short(other.macs)),
       line("maps kept", number(block.kept), number(other.kept)),
       line("MB kept", sized[0].megabytes.toFixed(2),
         sized[1].megabytes.toFixed(2)),

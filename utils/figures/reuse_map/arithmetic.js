@@ -1,10 +1,7 @@
 /* The arithmetic of the reuse map, and its words. */
 "use strict";
 
-const names = (count) => ({
-  reader: (r) => r === count ? "exit" : `layer ${r}`,
-  source: (s) => s === 0 ? "input" : `layer ${s}`,
-});
+const source = (s) => s === 0 ? "input" : `layer ${s}`;
 
 /** For each reader the place of its largest source, by one measure. */
 function largest(block, kind) {
@@ -32,10 +29,9 @@ function shares(wires, kind) {
 /** A block by one measure, in one sentence. */
 function mapText(block, number, kinds, kind) {
   const cut = kinds.indexOf("cut");
-  const { source } = names(block.length);
   const exit = largest(block, kind)[block.length - 1];
   const words = `Block ${number} by ${kinds[kind]}: its exit's largest ` +
-    `source is ${exit === 0 ? "the input" : source(exit)}.`;
+    `source is ${exit === 0 ? "the " : ""}${source(exit)}.`;
   if (kind === cut) return words;
   const { same, asked } = agreement(block, kind, cut);
   return `${words} ${same} of ${asked} readers have the same largest source ` +
@@ -43,5 +39,5 @@ function mapText(block, number, kinds, kind) {
 }
 
 if (typeof module !== "undefined") {
-  module.exports = { largest, agreement, shares, mapText, names };
+  module.exports = { largest, agreement, shares, mapText };
 }

@@ -18,22 +18,22 @@ function mount(element, data) {
     });
   const which = choice("block", "Block", blocks.map((_, i) => `${i + 1}`));
   const measure = choice("kind", "Measure", kinds);
-  const box = make("div", { class: "box", tabindex: 0, role: "group",
-    "aria-label": "The numbers" });
+  const box = make("div", { class: "box", tabindex: 0, role: "group" });
+  const title = make("p", { class: "title" });
   body.append(
     make("div", { class: "controls" }, which.node, measure.node),
-    box, make("p", { class: "caption" }, "A column is one reader. The darker " +
-      "a field, the nearer it is to the largest of its column; that one is " +
-      "framed."), summary);
+    title, box, make("p", { class: "caption" }, "A column is one reader. " +
+      "The darker a field, the nearer it is to the largest of its column; " +
+      "that one is framed."), summary);
 
   function refresh() {
     which.show(state.block);
     measure.show(state.kind);
     const block = blocks[state.block];
-    const { reader, source } = names(block.length);
     const most = largest(block, state.kind);
-    const head = make("tr", {}, make("th", { scope: "col" }, "source"),
-      ...block.map((_, r) => make("th", { scope: "col" }, reader(r + 1))));
+    const head = make("tr", {}, make("th", { scope: "col" },
+      "source \\ reader"), ...block.map((_, r) => make("th", { scope: "col" },
+      r + 1 === block.length ? "exit" : `${r + 1}`)));
     const lines = block.map((_, s) => make("tr", {},
       make("th", { scope: "row" }, source(s)),
       ...block.map((wires, r) => {
@@ -44,9 +44,10 @@ function mount(element, data) {
         make("span", {}, wires[s][state.kind].toFixed(DIGITS[state.kind])
           .replace("-", "−")));
       })));
-    box.replaceChildren(make("table", {}, make("caption", {},
-      `Block ${state.block + 1}: ${MEANING[state.kind]}`),
-    make("thead", {}, head), make("tbody", {}, ...lines)));
+    title.textContent = `Block ${state.block + 1}: ${MEANING[state.kind]}`;
+    box.setAttribute("aria-label", title.textContent);
+    box.replaceChildren(make("table", {}, make("thead", {}, head),
+      make("tbody", {}, ...lines)));
     say(mapText(block, state.block + 1, kinds, state.kind));
   }
 
