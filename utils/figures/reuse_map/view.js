@@ -23,8 +23,8 @@ function mount(element, data) {
   body.append(
     make("div", { class: "controls" }, which.node, measure.node),
     title, box, make("p", { class: "caption" }, "A column is one reader. " +
-      "The darker a field, the nearer it is to the largest of its column; " +
-      "that one is framed."), summary);
+      "The stronger a field's colour, the nearer it is to the largest of " +
+      "its column; that one is framed."), summary);
 
   function refresh() {
     which.show(state.block);
@@ -32,7 +32,7 @@ function mount(element, data) {
     const block = blocks[state.block];
     const most = largest(block, state.kind);
     const head = make("tr", {}, make("th", { scope: "col" },
-      "source \\ reader"), ...block.map((_, r) => make("th", { scope: "col" },
+      "from \\ to"), ...block.map((_, r) => make("th", { scope: "col" },
       r + 1 === block.length ? "exit" : `${r + 1}`)));
     const lines = block.map((_, s) => make("tr", {},
       make("th", { scope: "row" }, source(s)),
