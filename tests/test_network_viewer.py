@@ -28,7 +28,7 @@ from tests.figure_checks import (
     page_of,
     stored_figures,
 )
-from tools.record import definitions
+from utils.chapters import definitions
 from utils.data import Split
 from utils.figures import network_viewer
 from utils.network_file import save, to_bytes
