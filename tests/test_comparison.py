@@ -142,6 +142,12 @@ def test_each_network_has_5_to_60_mmacs(tables):
             assert 5e6 <= table.macs <= 60e6, (network, data_name)
 
 
+def test_the_recipe_is_that_of_chapter_6_at_full_size(protocol):
+    ours, common = protocol.resnet.OURS, protocol.COMMON
+    assert common == replace(ours, sides=()) and common.flip
+    assert protocol.OWN is protocol.resnet.RUNS["rung-closer"][1]
+
+
 def test_the_epochs_are_those_of_the_budget(protocol, tables, logs):
     screened(protocol, logs)
     for name, run in protocol.RUNS.items():
@@ -260,8 +266,9 @@ def test_all_is_in_one_precision_but_for_one_run(protocol):
     protocol.PRECISION[other] = torch.float32
 
 
+@pytest.mark.parametrize("own", [torch.float32, torch.bfloat16])
 def test_a_chapters_own_precision_is_used_and_cannot_be_overruled(
-    monkeypatch, tmp_path, small_data
+    monkeypatch, tmp_path, small_data, own
 ):
     used = []
     monkeypatch.setattr(
@@ -279,15 +286,15 @@ def test_a_chapters_own_precision_is_used_and_cannot_be_overruled(
         "def net():\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))\n"
         "RUNS = {'a': (net, lambda: Recipe(1, 0.01), sgd)}\n"
-        "PRECISION = {'a': torch.bfloat16}",
+        f"PRECISION = {{'a': {own}}}",
     }
     (tmp_path / "chapters").mkdir()
     file = tmp_path / "chapters/09_toy.ipynb"
     file.write_text(json.dumps({"cells": [cell]}))
-    with pytest.raises(ValueError, match="'a' recorded in torch.bfloat16"):
-        recorder.record("09_toy", "a", 0, tmp_path, torch.float32)
+    with pytest.raises(ValueError, match=f"'a' recorded in {own}"):
+        recorder.record("09_toy", "a", 0, tmp_path, torch.float16)
     log = recorder.record("09_toy", "a", 0, tmp_path)
-    assert log["precision"] == "bfloat16" and set(used) == {torch.bfloat16}
+    assert f"torch.{log['precision']}" == str(own) and set(used) == {own}
     assert log["recipe"]["epochs"] == 1  # from a function
 
 
