@@ -70,6 +70,7 @@ test: book
 	@echo "Left to make test-all, which takes longer:"
 	@echo "- the pages in every size and colour scheme"
 	@echo "- every reader's needs on every page"
+	@echo "- every reader's needs in all figures"
 	@echo "- the figures in Firefox and, where it is, WebKit"
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"

@@ -301,6 +301,15 @@ class WebKit(Driven):
         if self.run("return innerWidth;") > width:
             pytest.skip(f"WebKit's window is never as narrow as {width} px")
 
+    def click(self, selector, which=0):
+        # Its driver does not wait until a page has scrolled smoothly.
+        self.on(
+            selector,
+            which,
+            "node.scrollIntoView({ block: 'center', behavior: 'instant' });",
+        )
+        super().click(selector, which)
+
     def screenshot(self, file):
         self.driver.save_screenshot(str(file))
 
