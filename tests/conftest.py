@@ -6,7 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.engines import Chromium, Engine, Firefox
+# Before they are imported: so that a failed `assert` in them tells its values.
+pytest.register_assert_rewrite(
+    "tests.access_checks", "tests.figure_checks", "tests.layout_checks"
+)
+
+from tests.engines import Chromium, Engine, Firefox, WebKit
 from tests.figure_checks import find_program
 
 
@@ -38,14 +43,24 @@ def firefox() -> Iterator[Engine]:
     engine.close()
 
 
+@pytest.fixture(scope="session")
+def webkit() -> Iterator[Engine]:
+    """WebKit, as a journey drives it."""
+    engine = WebKit()
+    yield engine
+    engine.close()
+
+
+OTHERS = pytest.mark.long("the figures in Firefox and, where it is, WebKit")
+
+
 @pytest.fixture(
     params=[
         "chromium",
-        pytest.param(
-            "firefox", marks=pytest.mark.long("the figures in Firefox")
-        ),
+        pytest.param("firefox", marks=OTHERS),
+        pytest.param("webkit", marks=OTHERS),
     ]
 )
 def engine(request) -> Engine:
-    """Each of the two browsers, for a journey that runs in both."""
+    """Each of the three browsers, for a journey that runs in all."""
     return request.getfixturevalue(request.param)

@@ -1,22 +1,27 @@
-"""One way to drive two browsers: what a reader does, and what there is to see.
+"""One way to drive three browsers: what a reader does, what there is to see.
 
-Playwright drives Chromium. It cannot drive Debian's Firefox, so Selenium does
-that. A journey written with these verbs runs in both.
+Playwright drives Chromium. It cannot drive Debian's Firefox and WebKit, so
+Selenium does that. A journey written with these verbs runs in all.
 """
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
+import subprocess
 import time
 from pathlib import Path
+from unittest.mock import patch
 
+import pytest
 from playwright.sync_api import Browser
 from selenium import webdriver
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.firefox.service import Service
 from selenium.webdriver.support.ui import Select
+from selenium.webdriver.webkitgtk.service import Service as WebKitService
 
 from tests.figure_checks import HANGS, find_program
 
@@ -190,40 +195,12 @@ class Chromium(Engine):
             self.page.close()
 
 
-class Firefox(Engine):
-    """Firefox, driven by Selenium."""
+class Driven(Engine):
+    """A browser that Selenium drives."""
 
-    def __init__(self):
-        options = webdriver.FirefoxOptions()
-        options.binary_location = find_program("firefox-esr", "firefox")
-        options.add_argument("-headless")
-        # Else the setting that dark mode follows is out of reach.
-        options.add_argument("-remote-allow-system-access")
-        options.enable_bidi = True
-        self.driver = webdriver.Firefox(
-            options=options, service=Service(geckodriver())
-        )
+    def __init__(self, driver):
+        self.driver = driver
         self.said = []
-        listen = self.driver.script
-        listen.add_console_message_handler(self._hear)
-        listen.add_javascript_error_handler(self._hear)
-
-    def _hear(self, message):
-        self.said.append(message.text)
-
-    def open(self, page, *, width=1280, scheme="light"):
-        self.driver.browsing_context.set_viewport(
-            context=self.driver.current_window_handle,
-            viewport={"width": width, "height": HEIGHT},
-        )
-        with self.driver.context("chrome"):
-            self.driver.execute_script(
-                "Services.prefs.setIntPref("
-                "'layout.css.prefers-color-scheme.content-override',"
-                f"{['dark', 'light'].index(scheme)});"
-            )
-        self.said.clear()
-        self.driver.get(page.as_uri())
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -245,12 +222,101 @@ class Firefox(Engine):
     def give(self, selector, file, which=0):
         self.find(selector, which).send_keys(str(file))
 
-    def screenshot(self, file):
-        self.driver.get_full_page_screenshot_as_file(str(file))
-
     def close(self):
         """End the browser."""
         self.driver.quit()
+
+
+class Firefox(Driven):
+    """Firefox."""
+
+    def __init__(self):
+        options = webdriver.FirefoxOptions()
+        options.binary_location = find_program("firefox-esr", "firefox")
+        options.add_argument("-headless")
+        # Else the setting that dark mode follows is out of reach.
+        options.add_argument("-remote-allow-system-access")
+        options.enable_bidi = True
+        service = Service(geckodriver())
+        super().__init__(webdriver.Firefox(options=options, service=service))
+        listen = self.driver.script
+        listen.add_console_message_handler(self._hear)
+        listen.add_javascript_error_handler(self._hear)
+
+    def _hear(self, message):
+        self.said.append(message.text)
+
+    def open(self, page, *, width=1280, scheme="light"):
+        self.driver.browsing_context.set_viewport(
+            context=self.driver.current_window_handle,
+            viewport={"width": width, "height": HEIGHT},
+        )
+        with self.driver.context("chrome"):
+            self.driver.execute_script(
+                "Services.prefs.setIntPref("
+                "'layout.css.prefers-color-scheme.content-override',"
+                f"{['dark', 'light'].index(scheme)});"
+            )
+        self.said.clear()
+        self.driver.get(page.as_uri())
+
+    def screenshot(self, file):
+        self.driver.get_full_page_screenshot_as_file(str(file))
+
+
+class WebKit(Driven):
+    """WebKitGTK, where it is installed: the engine that Safari has.
+
+    On Debian the packages webkit2gtk-driver and xvfb. Its driver hears no
+    console, so `said` stays empty; a screenshot has the window alone.
+    """
+
+    def __init__(self):
+        folder = Path("/usr/lib", f"{platform.machine()}-linux-gnu")
+        browsers = sorted(folder.glob("webkit2gtk-4*/MiniBrowser"))
+        programs = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
+        if not browsers or None in programs:
+            pytest.skip("no WebKit: WebKitWebDriver and Xvfb not installed")
+        driver, screen = programs
+        ready, tell = os.pipe()
+        self.screen = subprocess.Popen(
+            [screen, "-displayfd", str(tell), "-screen", "0", "2000x1200x24"],
+            pass_fds=[tell],
+            stderr=subprocess.DEVNULL,
+        )
+        display = os.read(ready, 20).decode().strip()
+        options = webdriver.WebKitGTKOptions()
+        options.binary_location = str(browsers[-1])
+        options.add_argument("--automation")
+        with patch.dict(os.environ, DISPLAY=f":{display}"):
+            service = WebKitService(driver)
+            browser = webdriver.WebKitGTK(options=options, service=service)
+        super().__init__(browser)
+
+    def open(self, page, *, width=1280, scheme="light"):
+        if scheme != "light":
+            pytest.skip("WebKit's driver knows no dark mode")
+        self.driver.set_window_rect(0, 0, width, HEIGHT)
+        self.driver.get(page.as_uri())
+        if self.run("return innerWidth;") > width:
+            pytest.skip(f"WebKit's window is never as narrow as {width} px")
+
+    def click(self, selector, which=0):
+        # Its driver does not wait until a page has scrolled smoothly.
+        self.on(
+            selector,
+            which,
+            "node.scrollIntoView({ block: 'center', behavior: 'instant' });",
+        )
+        super().click(selector, which)
+
+    def screenshot(self, file):
+        self.driver.save_screenshot(str(file))
+
+    def close(self):
+        super().close()
+        self.screen.terminate()
+        self.screen.wait()
 
 
 def geckodriver() -> str:

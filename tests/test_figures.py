@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from tests.figure_checks import (
     ROOT,
     check_html,
+    left_behind,
     outer_selectors,
     page_of,
 )
@@ -122,6 +123,28 @@ def test_a_new_figure_needs_no_more_than_a_folder(counter):
     data = json.loads(figure["data-figure"])
     assert data == {"start": 1, "note": '<p>it\'s "so" & so'}
     assert figure.get_text().endswith("JavaScript.A hen counts.")
+
+
+def test_what_is_left_behind_is_found(engine, tmp_path):
+    """Also where another file on the disk has stored something before."""
+    for name in ("empty", "untidy"):
+        (tmp_path / name).mkdir()
+    empty = page_of(tmp_path / "empty")
+    engine.open(empty)
+    engine.run("localStorage.setItem('before', 1);")
+    untidy = page_of(
+        tmp_path / "untidy",
+        "<p id='a'><p id='a'><script>var leaked = 1; leaks = 2;"
+        "localStorage.setItem('here', 1);"
+        "sessionStorage.setItem('now', 1);</script>",
+    )
+    assert left_behind(engine, untidy, empty) == {
+        "names": ["leaked", "leaks"],
+        "kept": ["here", "now"],
+        "ids twice": ["a"],
+    }
+    nothing = {"names": [], "kept": [], "ids twice": []}
+    assert left_behind(engine, empty, empty) == nothing
 
 
 @pytest.mark.parametrize("answer", [float("nan"), float("inf")])

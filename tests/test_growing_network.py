@@ -159,19 +159,36 @@ def test_a_reader_drives_the_figure(engine, figure, tmp_path):
     grow = "#figure1 .growing_network"
     said = []
 
-    def press(words: str) -> None:
-        engine.focus(f"{grow} button", words)
-        engine.press("Enter")
+    def press(*keys: str) -> None:
+        engine.press(*keys)
         said.append(engine.text(f"{grow}-summary"))
 
-    press("VGG D")
-    press("block 1, convolutions: fewer")
-    press("block 5, channels: more")
-    press("Remove the last")
-    press("VGG A")
-    press("Add a block")
-    add = engine.attribute(f"{grow} button", "disabled", "Add a block")
-    assert add == "", "six blocks are the most"
+    engine.focus(f"{grow} button", "one block")
+    engine.press("ArrowRight", "ArrowRight", "ArrowRight")
+    press("Enter")
+    # Past the two choices, to the numbers of the blocks: one stop for all.
+    engine.press("Tab", "Tab", "Tab")
+    press("ArrowDown")
+    engine.press("Home", *["ArrowRight"] * 9)
+    press("ArrowUp")
+    last = f"{grow} [role=spinbutton]"
+    assert engine.attribute(last, "aria-valuenow", 9) == "1024"
+    engine.press("Tab", "End")
+    press("Enter")
+    engine.focus(f"{grow} button", "VGG A")
+    press("Enter")
+    engine.focus(f"{grow} button", "Add a block")
+    press("Enter")
+    # Six blocks are the most; the button says so, and keeps the focus.
+    engine.press("Enter")
+    assert engine.text(f"{grow}-summary") == said[-1]
+    add = engine.attribute(f"{grow} button", "aria-disabled", "Add a block")
+    focus = "return document.activeElement.textContent"
+    assert (add, engine.run(focus)) == ("true", "Add a block")
+    # A pointer has buttons beside the numbers.
+    engine.click(f"{grow} button", "block 1, channels: more")
+    assert engine.attribute(last, "aria-valuenow", 1) == "128"
+    engine.click(f"{grow} button", "block 1, channels: less")
     engine.click(f"{grow} label", "5 × 5")
     engine.click(f"{grow} label", "global average, one layer")
     said.append(engine.text(f"{grow}-summary"))

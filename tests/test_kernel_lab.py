@@ -187,9 +187,22 @@ def test_a_reader_drives_the_figure(engine, tmp_path):
     shows("12", f"{NINE} −1.00", SAME)
     engine.fill(f"{lab}-weights input", "0.5", 3)
     shows("12", f"{NINE} 0.50", SAME)
+    # The weights are one stop of the Tab key; arrows lead about.
+    engine.press("ArrowUp", "ArrowRight", "ArrowDown")
+    name = "return document.activeElement.getAttribute('aria-label')"
+    assert engine.run(name) == "weight, row 2, column 2"
+    engine.press("2", "ArrowLeft", "Tab")
+    assert engine.value(f"{lab}-weights input", 4) == "2"
+    assert not engine.on(
+        f"{lab}", 0, "return node.contains(document.activeElement);"
+    )
+    engine.fill(f"{lab}-weights input", "0", 4)
+    shows("12", f"{NINE} 0.50", SAME)
     # An empty field counts as 0, and the others go on counting.
     engine.fill(f"{lab}-weights input", "", 0)
     assert engine.attribute(f"{lab}-weights input", "aria-invalid") == "true"
+    size = engine.text(f"{lab}-body > .kernel_lab-caption")
+    assert size.startswith("A weight that is missing counts as 0.")
     shows("12", f"{NINE} 0.50", SAME)
     engine.click(f"{lab} button", "edge")
     assert engine.attribute(f"{lab}-weights input", "aria-invalid") == "false"

@@ -657,7 +657,7 @@ def test_a_reader_without_a_mouse(
     engine = chromium
     ready(engine, tmp_path, html, width=width, scheme=scheme)
     engine.focus(f"{VIEWER}-picture")
-    engine.press("Tab", "Enter")
+    engine.press("ArrowRight", "Enter")
     pressed = f"{VIEWER}-picture[aria-pressed=true]"
     assert engine.text(pressed) == NAMES[4]
     engine.focus(f"{VIEWER} button", "Residual blocks")

@@ -78,3 +78,19 @@ def test_links_are_notes_on_paper(browser, site):
         assert not number.is_visible()
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.locator(notes).count() == 0
+
+
+def test_code_goes_on_overleaf(browser, site):
+    """Kept together, long cells leave half of the page before them blank."""
+    url = (site / "chapters/02_alexnet.html").as_uri()
+    with opened(browser, url) as (page, _):
+        page.emulate_media(media="print")
+        kept = page.evaluate("""() => {
+            const kept = new Set();
+            for (let node of document.querySelectorAll("article pre"))
+              for (; node.tagName !== "ARTICLE"; node = node.parentElement)
+                if (getComputedStyle(node).breakInside !== "auto")
+                  kept.add(node.className);
+            return [...kept];
+        }""")
+        assert kept == []

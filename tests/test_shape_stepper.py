@@ -378,10 +378,19 @@ def test_a_reader_drives_the_figure(engine, table, tmp_path):
     says("It fits: 1,000 outputs, 49,430,888 parameters (−11,534,336),")
     engine.click(f"{stepper} button", "Reset")
     says(WORKS)
+    dots = "return getComputedStyle(node, '::before').content;"
+    assert engine.on(f"{stepper}-value", 1, dots) == "none"
+    engine.click(f"{stepper}-preset", 1)
+    assert "•" in engine.on(f"{stepper}-changed .shape_stepper-value", 0, dots)
+    engine.click(f"{stepper} button", "Reset")
     # By keyboard: the second layer opens, the first closes.
     engine.focus(f"{stepper} button.shape_stepper-row", 1)
     engine.press("Enter")
     assert engine.count(f"{stepper} [aria-expanded=true]") == 1
+    # The layers are one stop of the Tab key, and so are a layer's settings.
+    engine.press("ArrowDown", "ArrowUp", "Tab", "ArrowRight", "ArrowRight")
+    focus = "return document.activeElement.value"
+    assert engine.run(focus) == engine.value(fields, 2) == "0"
     engine.fill(fields, "2", 2)
     says("It stops at 3. Padding 2 is more than half of the 3 × 3 window")
     engine.fill(fields, "1", 2)

@@ -1,5 +1,7 @@
 """Checks of chapter 2, AlexNet."""
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -477,6 +479,18 @@ def check_2_7(answer):
                 "The runs are not all of a network with "
                 f"{parameters(net):,} parameters, as yours has."
             )
+    *hidden, _ = (m for m in net.modules() if hasattr(m, "weight"))
+    for layer in hidden:
+        # As nn.init counts: numbers that a value reads, and that read it.
+        places = layer.weight[0, 0].numel()
+        fans = places * (layer.weight.shape[0] + layer.weight.shape[1])
+        xavier, found = math.sqrt(2 / fans), layer.weight.std().item()
+        if not 0.85 < found / xavier < 1.15:
+            raise NotYet(
+                f"The weights of {layer} start with a deviation of "
+                f"{found:.3f}; Xavier's start gives {xavier:.3f}. Which "
+                "function of nn.init is it?"
+            )
     return (
         "The network and three runs each are as they should be. Does your "
         "sentence say more than three seeds can show?"
@@ -505,3 +519,4 @@ def wrong_2_7():
     same = runs | {("tanh", s): runs["ReLU", s] for s in range(3)}
     yield Wrong("one run twice", (tanh, same), "copied", copied=True)
     yield Wrong("frozen", (frozen, runs), "is frozen", copied=True)
+    yield Wrong("PyTorch's start", (tanh, runs), "Xavier's start gives")

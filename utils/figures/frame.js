@@ -26,9 +26,9 @@ function make(tag, settings, ...children) {
  * Put a figure's frame into its element, in place of what stood there.
  *
  * Returns body, where the figure goes; summary, a line for its result, to be
- * put where it fits; say(sentence), which writes it there and, when the
- * reader pauses, lets a screen reader speak it; id(name), an id that no other
- * figure has.
+ * put where it fits; say(sentence, more), which writes the sentence there and,
+ * when the reader pauses, lets a screen reader speak what is new of both;
+ * id(name), an id that no other figure has.
  */
 function frame(element, data, title) {
   const body = make("div", { class: "body" });
@@ -43,17 +43,23 @@ function frame(element, data, title) {
   keepKeys(element);
 
   const PAUSE = 700; // milliseconds without a change: then it has ended
+  const told = [];
   let waiting = 0;
-  let last = null;
-  function say(sentence) {
-    summary.textContent = sentence;
+  function say(...sentences) {
+    [summary.textContent] = sentences;
     // What the figure begins with is no change.
-    last ??= sentence;
+    sentences.forEach((sentence, i) => { told[i] ??= sentence; });
+    const speak = () => {
+      if (element.matches(":active")) { // a pointer still drags something
+        waiting = setTimeout(speak, PAUSE);
+        return;
+      }
+      const news = sentences.filter((sentence, i) => sentence !== told[i]);
+      Object.assign(told, sentences);
+      if (news.length) spoken.textContent = news.join(" ");
+    };
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      if (sentence !== last) spoken.textContent = sentence;
-      last = sentence;
-    }, PAUSE);
+    waiting = setTimeout(speak, PAUSE);
   }
   return { body, summary, say, id };
 }
@@ -121,6 +127,85 @@ function radios(name, legend, choices, choose) {
     inputs[i].checked = one === value;
   });
   return { node, show };
+}
+
+/** Buttons in a row, one stop of the Tab key. */
+function toolbar(label, ...buttons) {
+  const node = make("div", { class: "buttons", role: "toolbar",
+    "aria-label": label }, ...buttons);
+  oneStop(node);
+  return node;
+}
+
+/** A number between two buttons for a pointer; change(-1 or 1) is its step. */
+function spin(label, number, change) {
+  const step = (by, sign, word) => make("button", { type: "button",
+    // Where the number stands, the arrow keys do the same.
+    tabindex: -1, "aria-label": `${label}: ${word}`,
+    onclick: () => change(by) }, sign);
+  return make("div", { class: "spin" }, step(-1, "−", "less"), number,
+    step(1, "+", "more"));
+}
+
+/**
+ * Make what lies in a toolbar or a grid one stop of the Tab key: the item
+ * that had the focus last. Arrow keys lead to the others, see neighbour.
+ * Items are those of a selector; they may come, go and hide.
+ */
+function oneStop(node, selector = "button") {
+  const items = () =>
+    [...node.querySelectorAll(`:is(${selector}):not([hidden])`)];
+  const settle = (stop) => {
+    for (const item of items()) item.tabIndex = item === stop ? 0 : -1;
+  };
+  const tidy = () => settle(items().find((item) => item.tabIndex === 0) ??
+    items()[0]);
+  tidy();
+  new MutationObserver(tidy).observe(node,
+    { childList: true, subtree: true, attributeFilter: ["hidden"] });
+  node.addEventListener("focusin", ({ target }) => {
+    if (items().includes(target)) settle(target);
+  });
+  node.addEventListener("keydown", (event) => {
+    const { key, target, ctrlKey, metaKey, altKey, shiftKey } = event;
+    if (ctrlKey || metaKey || altKey || shiftKey) return;
+    const isNumber = target.matches("input, [role=spinbutton]");
+    // Up and down change a number, unless it is one of a grid.
+    if (isNumber && /Up|Down/.test(key) && node.role !== "grid") return;
+    // In a field these two are for what is written there.
+    if (isNumber && /Home|End/.test(key)) return;
+    const next = neighbour(items(), target, key);
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    next.select?.(); // so that what is typed replaces it
+  });
+}
+
+/**
+ * Where a key leads from an item: left and right to the one before and behind,
+ * up and down to the nearest one in that direction, Home and End to the ends.
+ */
+function neighbour(items, from, key) {
+  const at = items.indexOf(from);
+  if (at === -1) return undefined;
+  if (key === "ArrowLeft") return items[at - 1];
+  if (key === "ArrowRight") return items[at + 1];
+  if (key === "Home") return items[0];
+  if (key === "End") return items.at(-1);
+  if (key !== "ArrowUp" && key !== "ArrowDown") return undefined;
+  const SAME_ROW = 8; // pixels
+  const middle = (item) => {
+    const { left, top, width, height } = item.getBoundingClientRect();
+    return [left + width / 2, top + height / 2];
+  };
+  const [x, y] = middle(from);
+  return items.map((item) => {
+    const [itemX, itemY] = middle(item);
+    const ahead = key === "ArrowUp" ? y - itemY : itemY - y;
+    return { item, ahead, far: Math.hypot(ahead, itemX - x) };
+  }).filter(({ ahead }) => ahead > SAME_ROW)
+    .sort((one, other) => one.far - other.far)[0]?.item;
 }
 
 /** Draw now, and again whenever the element has got another width. */

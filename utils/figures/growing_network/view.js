@@ -64,7 +64,7 @@ function drawGauge(width, key, result, marks) {
   const ends = [];
   for (const { x, names } of groups) {
     const words = names.join(", ");
-    const half = 3.6 * words.length;
+    const half = 4.4 * words.length; // room for spaced letters
     const middle = Math.min(Math.max(x, half), width - half);
     let line = 0;
     while (ends[line] > middle - half - 4) line += 1;
@@ -102,38 +102,51 @@ function mount(element, data) {
   const add = make("button", { type: "button", class: "strong",
     onclick: () => {
       const last = state.blocks[state.blocks.length - 1];
+      if (state.blocks.length === MOST_BLOCKS) return;
       state.blocks.push({ convolutions: 2,
         channels: Math.min(512, 2 * last.channels) });
       rebuild();
     } }, "Add a block");
   const remove = make("button", { type: "button",
     onclick: () => {
+      if (state.blocks.length === 1) return;
       state.blocks.pop();
       rebuild();
     } }, "Remove the last");
   const photo = make("div", { class: "photo" });
   const gauges = make("div", { class: "gauges" });
   const rows = make("ol", { class: "rows" });
+  const blocks = make("div", { role: "toolbar", "aria-label": "Blocks" }, rows);
+  oneStop(blocks, "[role=spinbutton]");
   body.append(
-    make("div", { class: "buttons", role: "group",
-      "aria-label": "Starting points" }, ...presets),
+    toolbar("Starting points", ...presets),
     make("div", { class: "controls" }, kernels.node, heads.node),
-    make("div", { class: "views" }, photo, gauges), summary, rows,
-    make("div", { class: "buttons" }, add, remove));
+    make("div", { class: "views" }, photo, gauges), summary, blocks,
+    toolbar("How many blocks", add, remove));
   let values = [];
 
-  /** A number with a button on each side; built once for each block. */
-  function stepper(block, label, key, less, more) {
-    const shown = make("output", {}, String(block[key]));
-    const step = (sign, words, next) => make("button", { type: "button",
-      "aria-label": `${label}: ${words}`, onclick: () => {
-        block[key] = next(block[key]);
-        shown.textContent = block[key];
-        refresh();
-      } }, sign);
+  /** A number of a block, from least to most; next(value, by) is its step. */
+  function stepper(block, label, key, [least, most], next) {
+    const change = (by) => {
+      block[key] = Math.min(most, Math.max(least, next(block[key], by)));
+      show();
+      refresh();
+    };
+    const shown = make("span", { role: "spinbutton", tabindex: 0,
+      "aria-label": label, "aria-valuemin": least, "aria-valuemax": most,
+      onkeydown: (event) => {
+        const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        change(by);
+      } });
+    const show = () => {
+      shown.textContent = block[key];
+      shown.setAttribute("aria-valuenow", block[key]);
+    };
+    show();
     return make("div", { class: "control" }, make("span", {}, key),
-      make("div", { class: "spin" }, step("−", "fewer", less), shown,
-        step("+", "more", more)));
+      spin(label, shown, change));
   }
 
   /** Rows for the blocks there are now, and the classifier's. */
@@ -148,13 +161,15 @@ function mount(element, data) {
     rows.replaceChildren(...state.blocks.map((block, i) => {
       const name = `block ${i + 1}`;
       return row(name, `stage${i + 1}`,
-        stepper(block, `${name}, convolutions`, "convolutions",
-          (n) => Math.max(1, n - 1), (n) => Math.min(8, n + 1)),
-        stepper(block, `${name}, channels`, "channels",
-          (n) => Math.max(8, n / 2), (n) => Math.min(2048, n * 2)));
+        stepper(block, `${name}, convolutions`, "convolutions", [1, 8],
+          (n, by) => n + by),
+        stepper(block, `${name}, channels`, "channels", [8, 2048],
+          (n, by) => n * 2 ** by));
     }), row("classifier", "head"));
-    add.disabled = state.blocks.length >= MOST_BLOCKS;
-    remove.disabled = state.blocks.length <= 1;
+    // They keep the focus, which a button that is disabled would lose.
+    const count = state.blocks.length;
+    add.setAttribute("aria-disabled", String(count === MOST_BLOCKS));
+    remove.setAttribute("aria-disabled", String(count === 1));
     refresh();
   }
 
@@ -180,7 +195,7 @@ function mount(element, data) {
       make("div", {}, make("div", { class: "title" },
         make("strong", {}, short(result[key])), ` ${words}`),
       drawGauge(width, key, result, marks))));
-    say(summaryText(state.blocks, result));
+    say(summaryText(state.blocks, result), fieldText(result.field, side));
     result.stages.forEach((stage, i) => {
       const value = (label, shown) => make("div", {},
         make("span", {}, label), shown);

@@ -14,7 +14,7 @@ function paint(canvas, rows) {
 }
 
 const grey = (value) => Array(3).fill(Math.round(255 * value));
-const PADDING = [62, 84, 120]; // blue, so that it is no black pixel
+const PADDING = [74, 104, 150]; // blue, so that it is no black pixel
 
 function mount(element, data) {
   const { body, summary, say, id } = frame(element, data, "Kernel lab");
@@ -100,8 +100,9 @@ function mount(element, data) {
     onclick: () => change({ kernel: structuredClone(weights) }),
   }, name));
   const pixelGrid = make("div", { class: "grid" });
-  const kernelGrid = make("div", { class: "grid weights", role: "group",
+  const kernelGrid = make("div", { class: "grid weights", role: "grid",
     "aria-label": "Weights of the kernel" });
+  oneStop(kernelGrid, "input");
   const productGrid = make("div", { class: "grid" });
   const size = make("p", { class: "caption" });
   const part = (title, sign, grid) => make("div", { class: "part" },
@@ -110,8 +111,7 @@ function mount(element, data) {
     grid);
 
   body.append(
-    make("div", { class: "buttons", role: "group",
-      "aria-label": "Kernels to start from" }, ...presetButtons),
+    toolbar("Kernels to start from", ...presetButtons),
     make("div", { class: "controls" },
       choice("picture", "Picture", pictures.map(({ name }) => name)),
       choice("stride", "Stride", [1, 2, 3, 4]),
@@ -129,16 +129,18 @@ function mount(element, data) {
   function refreshKernel() {
     const side = state.kernel.length;
     if (fields.length !== side ** 2) {
-      fields = state.kernel.flatMap((weights, y) => weights.map((_, x) => {
-        const field = make("input", { type: "number", step: "any",
-          "aria-label": `weight, row ${y + 1}, column ${x + 1}`,
-          oninput: () => {
-            state.kernel[y][x] = field.valueAsNumber;
-            refresh();
-          } });
-        return field;
-      }));
-      kernelGrid.replaceChildren(...fields);
+      const field = (y, x) => make("input", { type: "number", step: "any",
+        "aria-label": `weight, row ${y + 1}, column ${x + 1}`,
+        oninput: ({ target }) => {
+          state.kernel[y][x] = target.valueAsNumber;
+          refresh();
+        } });
+      const rows = state.kernel.map((weights, y) =>
+        weights.map((_, x) => field(y, x)));
+      fields = rows.flat();
+      kernelGrid.replaceChildren(...rows.map((row) =>
+        make("div", { class: "line", role: "row" }, ...row.map((one) =>
+          make("div", { role: "gridcell" }, one)))));
     }
     state.kernel.flat().forEach((weight, i) => {
       // Never rewrite what the reader is typing.
@@ -191,10 +193,13 @@ function mount(element, data) {
     const { products, sum: total } = multiply(under, weights);
     fill(pixelGrid, under, under);
     fill(productGrid, products, under);
+    size.textContent = (kernel.flat().some(Number.isNaN)
+      ? "A weight that is missing counts as 0. " : "") +
+      `Places along a side: ⌊(${pixels.length} + 2 · ${padding} − ` +
+      `${side}) / ${stride}⌋ + 1 = ${count}.`;
     say(`Row ${row + 1}, column ${column + 1} of the output: ` +
-      `the ${side ** 2} products add up to ${short(total)}.`);
-    size.textContent = `Places along a side: ⌊(${pixels.length} + ` +
-      `2 · ${padding} − ${side}) / ${stride}⌋ + 1 = ${count}.`;
+      `the ${side ** 2} products add up to ${short(total)}.`,
+    size.textContent);
   }
   refresh();
 }

@@ -20,6 +20,7 @@ from utils.figures.frame import figure
 from utils.network_file import to_bytes
 
 MODES = ("layers", "where", "blocks")
+SCRIPTS = ("network.js", "network_viewer/files.js", "network_viewer/panels.js")
 
 
 def network_viewer(
@@ -97,13 +98,12 @@ def network_viewer(
         "to it, which maps its layers compute and where it looks. It tells "
         f"apart: {escape(', '.join(class_names))}.</p>"
     )
-    scripts = ("network.js", "network_viewer/files.js")
     return figure(
         "network_viewer",
         data,
         fallback,
         guess=guess,
-        scripts=(*scripts, "network_viewer/panels.js"),
+        scripts=SCRIPTS,
         # Without a time stamp, so that equal networks give equal HTML.
         network=gzip.compress(network, mtime=0),
     )

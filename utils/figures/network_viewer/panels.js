@@ -4,7 +4,8 @@
  * A panel is {title, node, begin, wanted, show}. begin(network) prepares it
  * for another network, and says whether it has anything to show. wanted() is
  * what the network shall keep and set to zero in its next run, and show(now)
- * draws that run. `again` runs the network once more.
+ * draws that run, and says now.sentence and what it has to add. `again` runs
+ * the network once more.
  */
 
 const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
@@ -74,7 +75,7 @@ function layersPanel(id, again) {
   const grid = make("div", { class: "maps" });
   const caption = make("p", { class: "caption" });
 
-  function show({ result }) {
+  function show({ result, say, sentence }) {
     const { shape, values } = result.maps[layer.select.value];
     const isVector = shape.length === 1;
     const [number, height, width] = isVector
@@ -102,6 +103,7 @@ function layersPanel(id, again) {
       : `${shown.length} ${shown.length === 1 ? "map" : "maps"} of ` +
         `${height} × ${width}, each from black, its smallest value, to ` +
         `white, its largest. Zero everywhere: ${silent.length}.`;
+    say(sentence, caption.textContent);
   }
 
   return {
@@ -209,6 +211,7 @@ function wherePanel(id, again) {
       `mean of these ${shape[1]} × ${shape[2]} numbers, ` +
       `${mean.toFixed(2).replace("-", "−")}, is the logit of ${name()} but ` +
       "for the bias of its class.";
+    now.say(now.sentence, caption.textContent);
   }
 
   return {
@@ -243,7 +246,9 @@ function wherePanel(id, again) {
 }
 
 function blocksPanel(id, again) {
-  const list = make("div", { class: "stages" });
+  const list = make("div", { class: "stages", role: "toolbar",
+    "aria-label": "Residual blocks" });
+  oneStop(list);
   const score = make("p", { class: "caption" });
   let network = null;
   let cards = [];
@@ -276,6 +281,8 @@ function blocksPanel(id, again) {
     const isDone = i === pictures.length;
     score.textContent = pictures.length ? `All ${pictures.length} pictures, ` +
       `this setting: ${isDone ? `${right} right.` : "…"}` : "";
+    // Said again at each picture, so that it is spoken when all are counted.
+    now.say(now.sentence, ...isDone ? [score.textContent] : []);
     if (isDone) return;
     pending = setTimeout(() => {
       const { input, truth } = pictures[i];
@@ -286,7 +293,7 @@ function blocksPanel(id, again) {
 
   return {
     title: "Residual blocks",
-    node: make("div", {}, list, make("div", { class: "buttons" },
+    node: make("div", {}, list, toolbar("Many blocks at once",
       make("button", { type: "button", onclick: () => flip(() => true) },
         "All on"),
       make("button", { type: "button", onclick: () => {

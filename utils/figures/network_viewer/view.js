@@ -48,8 +48,9 @@ function mount(element, data) {
   } }, "Exchange light and dark");
 
   // The pictures, the answer, and the panels
-  const thumbs = make("div", { class: "pictures", role: "group",
+  const thumbs = make("div", { class: "pictures", role: "toolbar",
     "aria-label": "Choose a picture" });
+  oneStop(thumbs);
   const large = make("canvas", { role: "img",
     "aria-label": "The chosen picture" });
   const bars = make("ul", { class: "bars",
@@ -60,14 +61,13 @@ function mount(element, data) {
       refresh();
     } }, title)]);
   body.append(about, thumbs,
-    make("div", { class: "buttons" }, ownPicture.button, exchange,
-      ownNetwork.button, back, ownPicture.input, ownNetwork.input),
+    toolbar("What you may bring", ownPicture.button, exchange,
+      ownNetwork.button, back), ownPicture.input, ownNetwork.input,
     make("p", { class: "caption" }, "A file may also be dropped here, and a " +
       "picture pasted. Nothing leaves your device."),
     note,
     make("div", { class: "top" }, large, bars), summary,
-    make("div", { class: "buttons", role: "group",
-      "aria-label": "What to look at" }, ...tabs.map(([, tab]) => tab)),
+    toolbar("What to look at", ...tabs.map(([, tab]) => tab)),
     ...Object.values(panels).map(({ node }) => node));
   // Until a network is there, they have nothing to show.
   for (const { node } of Object.values(panels)) node.hidden = true;
@@ -201,13 +201,14 @@ function mount(element, data) {
     paintPicture(large, fitted(bytes));
     large.setAttribute("aria-label", `The chosen picture: ${title}`);
     showBars(result.probabilities, says);
-    panel.show({ network, result, title, say, bytes: fitted(bytes),
-      pictures: pictures.map((one) => ({ truth: classOf(one),
-        input: () => inputOf(one.bytes) })) });
-    say(`${panel.prefix?.() ?? ""}The network says ` +
+    const sentence = `${panel.prefix?.() ?? ""}The network says ` +
       `${network.classNames[says]}, ${percent(result.probabilities[says])}` +
       (truth === -1 ? "." : truth === says ? ": right."
-        : `: wrong, it is a picture of class ${title}.`));
+        : `: wrong, it is a picture of class ${title}.`);
+    say(sentence);
+    panel.show({ network, result, title, say, sentence, bytes: fitted(bytes),
+      pictures: pictures.map((one) => ({ truth: classOf(one),
+        input: () => inputOf(one.bytes) })) });
   }
 
   function showBars(probabilities, says) {

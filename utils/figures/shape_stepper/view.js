@@ -4,13 +4,13 @@
 function drawMaps(width, rows, selected, select) {
   const maps = rows.filter((row) => row.kind !== "Linear");
   const drawn = (row) => row.state === "fine";
-  const narrow = width < 40 * maps.length + 150;
+  const narrow = width < 48 * maps.length + 150;
   const thick = (row) => drawn(row) ? Math.min(40, row.channels * 0.04) : 0;
   const tallest = Math.max(...maps.filter(drawn).map((row) => row.side), 1);
   let scale = (narrow ? 100 : 150) / tallest;
   const face = (row) => drawn(row) ? Math.max(2, row.side * scale) : 14;
   const slot = (row) =>
-    Math.max(narrow ? 26 : 40, face(row) + thick(row) + 8);
+    Math.max(narrow ? 26 : 48, face(row) + thick(row) + 8);
   const total = () => maps.reduce((sum, row) => sum + slot(row), 0);
   for (let i = 0; i < 80 && total() > width; i += 1) scale *= 0.96;
   const spare = Math.max(0, width - total()) / maps.length;
@@ -79,7 +79,8 @@ function drawWindows(width, layer, before, row) {
     (_, i) => `M${i * pixel} 0v${rowHeight}`).join("");
   bar("padding", 0, padded, 0, rowHeight);
   bar("pixels", layer.padding, before.side, 0, rowHeight);
-  bar("unread", padded - (row.unread || 0), row.unread || 0, 0, rowHeight);
+  // Taller than the others, so that not the colour alone tells them apart.
+  bar("unread", padded - (row.unread || 0), row.unread || 0, 0, top - 1);
   svg.append(make("path", { class: "grid", d: cells(padded) }));
   const gap = Math.min(1, pixel / 3);
   const shapes = Array.from({ length: windows }, (_, i) =>
@@ -190,16 +191,10 @@ function mount(element, data) {
       type: "number", id: id(name), min: least, max: MOST, inputmode: "numeric",
       oninput: () => write(input.value === "" ? NaN : Number(input.value)),
     });
-    // In the field the arrow keys do the same, hence no tab stop.
-    const step = (by, sign, words) => make("button", {
-      type: "button", tabindex: -1, "aria-label": `${label}: ${words}`,
-      onclick: () => write(Math.min(MOST,
-        Math.max(least, (owner()[key] || 0) + by))),
-    }, sign);
     const node = make("div", { class: "control" },
       make("label", { for: id(name) }, label),
-      make("div", { class: "spin" }, step(-1, "−", "one less"), input,
-        step(1, "+", "one more")));
+      spin(label, input, (by) => write(Math.min(MOST,
+        Math.max(least, (owner()[key] || 0) + by)))));
     return { key, node, update: (problem) => {
       const value = owner()[key];
       // Never rewrite what the reader is typing.
@@ -229,12 +224,13 @@ function mount(element, data) {
       flatten: make("div", { class: "flatten" }),
       button: make("button", { type: "button", class: "row",
         onclick: () => select(index + 1) }),
-      controls: make("div", { class: "fields", role: "group",
+      controls: make("div", { class: "fields", role: "toolbar",
         "aria-label": `Settings of ${layer.name}` },
       ...fields.map((field) => field.node)),
       problem: make("div", {}),
       details: make("div", { class: "details" }),
     };
+    oneStop(item.controls, "input");
     item.node = make("li", {}, index === firstLinear ? item.flatten : "",
       item.button, item.controls, item.problem, item.details);
     return item;
@@ -248,15 +244,19 @@ function mount(element, data) {
   if (fit) controls.append(fit.node);
   controls.append(make("button", { type: "button", class: "reset",
     onclick: () => change({ ...fresh(), follows: false }) }, "Reset"));
-  body.append(
-    make("div", { class: "buttons presets", role: "group",
-      "aria-label": "Starting points" }, ...presetButtons),
-    controls, maps, summary,
-    make("div", { class: "row head", "aria-hidden": "true" },
-      ...COLUMNS.map((word) => make("span", {}, word))),
-    make("ol", { class: "rows" }, inputItem, ...items.map((i) => i.node)),
-    totals, make("div", { class: "caption" },
-      "The line under a number is its share of the total."));
+  const starts = toolbar("Starting points", ...presetButtons);
+  starts.classList.add("FIGURE-presets");
+  const rows = make("div", { class: "list", role: "toolbar",
+    "aria-label": "Layers" }, make("ol", { class: "rows" }, inputItem,
+    ...items.map((item) => item.node)));
+  oneStop(rows, "button.FIGURE-row");
+  body.append(starts, controls, maps, summary,
+    make("div", { class: "table" },
+      make("div", { class: "row head", "aria-hidden": "true" },
+        ...COLUMNS.map((word) => make("span", {}, word))),
+      rows, totals),
+    make("div", { class: "caption" }, "The line under a number is its share " +
+      "of the total. A dot • marks what differs from the start."));
 
   function refreshLayer(item, index, result, width) {
     const layer = state.layers[index];
