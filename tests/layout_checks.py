@@ -29,9 +29,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from tools.record import definitions
 from utils import training
-from utils.data import Data, Split, load
+from utils.chapters import definitions
+from utils.data import KNOWN, Data, Split, load
 from utils.trial import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,9 +173,11 @@ def trained_in(chapter: Path):
         names = definitions(chapter)
         names["load"] = cache(load)  # for networks that are made from data
         runs = names.get("RUNS", {}).values()
-        recorded = [make_network() for make_network, *_ in runs]
-    for net in recorded:
-        shape = (3, 32, 32)  # CIFAR-10
+        recorded = [
+            (make_network(), KNOWN[(name or ["cifar10"])[0]].image_shape)
+            for make_network, _, _, *name in runs
+        ]
+    for net, shape in recorded:
         met.setdefault((repr(net), shape), (net, shape))
     for number, (net, shape) in enumerate(met.values()):
         yield f"network {number}: {type(net).__name__}, {shape}", net, shape

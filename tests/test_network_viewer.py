@@ -28,7 +28,7 @@ from tests.figure_checks import (
     page_of,
     stored_figures,
 )
-from tools.record import definitions
+from utils.chapters import definitions
 from utils.data import Split
 from utils.figures import network_viewer
 from utils.network_file import save, to_bytes
@@ -1001,7 +1001,7 @@ def test_networks_of_the_readers_own(engine, tmp_path, html, net, pictures):
 
 # In the built pages
 
-CHAPTERS = ("02_alexnet", "03_vgg", "06_resnet")
+CHAPTERS = ("02_alexnet", "03_vgg", "06_resnet", "07_densenet")
 
 
 def saved_by_the_chapters_line(name: str, net, split, names) -> None:

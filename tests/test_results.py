@@ -20,12 +20,12 @@ from nbformat import v4
 from tools import record as recorder
 from tools.record import (
     MADE_HERE,
-    definitions,
     digest,
     parts_of,
     what_is_no_number,
 )
 from utils import data, training
+from utils.chapters import definitions
 from utils.data import KNOWN, load
 from utils.results import RESULTS
 from utils.shapes import layer_table
@@ -75,12 +75,19 @@ def is_whole(name: str, source: str) -> bool:
     return SPLITS[name] in source and any(words in source for words in ways)
 
 
+def own_precision(chapter: str, name: str, log: dict) -> str:
+    """The one that the chapter asks for, if it does."""
+    own = names(chapter).get("PRECISION", {}).get(name)
+    return str(own).removeprefix("torch.") if own else log.get("precision")
+
+
 def problems(file: Path, chapter: str) -> list[str]:
     """What is wrong with a log; an empty list means that it is in order."""
     log = json.loads(file.read_text("utf-8"))
     run, _, seed = file.stem.rpartition("-seed")
     if run in names(chapter).get("EXPERIMENTS", {}):
-        return problems_of_experiment(log, run, int(seed))
+        precision = own_precision(chapter, run, log)
+        return problems_of_experiment(log, run, int(seed), precision)
     if run not in names(chapter).get("RUNS", {}):
         return [f"{chapter} has no run and no experiment {run!r}"]
     make_network, recipe, make_optimizer, data_name = parts_of(
@@ -100,6 +107,7 @@ def problems(file: Path, chapter: str) -> list[str]:
         "optimizer": optimizer,
         "parameters": table.parameters,
         "macs": table.macs,
+        "precision": own_precision(chapter, run, log),
     }
     # A log that is older than a setting was made without it.
     small = log["recipe"].pop("small_epochs", 0)
@@ -163,12 +171,15 @@ def problems(file: Path, chapter: str) -> list[str]:
     return found
 
 
-def problems_of_experiment(log: dict, name: str, seed: int) -> list[str]:
+def problems_of_experiment(
+    log: dict, name: str, seed: int, precision: str
+) -> list[str]:
     """The same for an experiment, whose numbers cannot be computed anew."""
     expected = {
         "name": name,
         "seed": seed,
         "scale": "full",
+        "precision": precision,
         "digest": digest(log),
     }
     found = [

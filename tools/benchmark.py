@@ -37,40 +37,23 @@ sys.path.insert(0, str(ROOT))
 import matplotlib
 
 matplotlib.use("Agg")
-import nbformat
 import torch
 from d2l import torch as d2l
 from PIL import Image
 from torch.nn import functional as F
 from torchvision import transforms
 
-from tools.record import definitions
+from utils.chapters import chapter
 from utils.data import batches, load
 from utils.training import Recipe, fast_precision, fit, sgd
 
-ALEXNET = ROOT / "chapters/02_alexnet.ipynb"
-# The beginnings of the cells that define the chapter's networks.
-DEFINITIONS = (
-    "from dataclasses",
-    "def lenet",
-    "# name, output channels",
-    "def local_response_norm",
-    "def alexnet",
-    "def he_start",
-    "SMALL = ",
-)
 BATCH = 128
 
 
 def alexnet_networks() -> dict:
     """The networks, defined in chapter 2 and nowhere else."""
-    namespace = {}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in nbformat.read(ALEXNET, 4).cells:
-            if cell.source.startswith(DEFINITIONS):
-                exec(cell.source, namespace)
-    lenet, small_alexnet = namespace["lenet"], namespace["small_alexnet"]
-    return {"LeNet": lenet, "small AlexNet": small_alexnet}
+    names = chapter("02_alexnet", "lenet")
+    return {"LeNet": names.lenet, "small AlexNet": names.small_alexnet}
 
 
 def d2l_loaders():
@@ -139,7 +122,7 @@ def cifar10():
             (data.validation, to_tensor),
         )
     ]
-    runs = definitions(ROOT / "chapters/06_resnet.ipynb")["RUNS"]
+    runs = chapter("06_resnet").RUNS
     networks = {"ResNet-20": runs["resnet-20"][0]}
     recipe = Recipe(
         epochs=1,

@@ -4,14 +4,16 @@
 
 The chapter's cells tagged `definition` say what there is to record:
 
-- RUNS names for each run a function that makes the network, the recipe, a
-  function that makes the optimiser and, if it is not "cifar10", the data set.
-  A run is trained, and evaluated once on the test set. One that was stopped
-  goes on from its last epoch when the same command is given again.
+- RUNS names for each run a function that makes the network, the recipe (or a
+  function that makes it, if it needs a log), a function that makes the
+  optimiser and, if it is not "cifar10", the data set. A run is trained, and
+  evaluated once on the test set. One that was stopped goes on from its last
+  epoch when the same command is given again.
 - EXPERIMENTS names functions of a seed that return numbers: a dict, with
   further dicts and lists in it if need be. They take their data from
   utils.data.load, or make it themselves and give it the source MADE_HERE,
   and train with utils.training.fit. One that was stopped leaves nothing.
+- PRECISION, if there is one, names the precision of some of them.
 
 The log goes to results/<chapter>/ and is what the chapter's tables are made
 from. Checkpoints go to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
@@ -34,28 +36,21 @@ from unittest.mock import patch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import nbformat
 import torch
 
 from utils import data, training
+from utils.chapters import definitions
 from utils.files import complete_file
 
 # The source of data that no file holds, such as the stripes of chapter 6.
 MADE_HERE = "made in the chapter"
 
 
-def definitions(chapter: Path) -> dict:
-    """Execute the cells tagged `definition`; return the names they made."""
-    namespace: dict = {}
-    for cell in nbformat.read(chapter, as_version=4).cells:
-        if "definition" in cell.metadata.get("tags", []):
-            exec(cell.source, namespace)
-    return namespace
-
-
 def parts_of(run: tuple) -> tuple:
-    """What RUNS says of a run, always with the name of its data set."""
+    """What RUNS says of a run: its recipe, and the name of its data set."""
     make_network, recipe, make_optimizer, *name = run
+    if callable(recipe):
+        recipe = recipe()
     return make_network, recipe, make_optimizer, *(name or ["cifar10"])
 
 
@@ -80,7 +75,8 @@ def record(
 
     Raises:
         ValueError: the chapter has no such run or experiment, or the
-            experiment returned something else than finite numbers.
+            experiment returned something else than finite numbers; or the
+            chapter's own precision is another one.
         FileExistsError: it was recorded before; the test set is used once.
     """
     log_file = root / f"results/{chapter}/{name}-seed{seed}.json"
@@ -89,7 +85,7 @@ def record(
             f"{log_file.relative_to(root)} is there, and the test set is "
             "used once; to replace a log, delete it first"
         )
-    with watched(precision) as (loaded, pflops):
+    with watched() as (loaded, pflops):
         names = definitions(root / f"chapters/{chapter}.ipynb")
         runs, experiments = names.get("RUNS", {}), names.get("EXPERIMENTS", {})
         if (name in runs) == (name in experiments):
@@ -98,34 +94,55 @@ def record(
                 f"{chapter} has no run {name!r} and no experiment, or both; "
                 f"it has {known}"
             )
-        if name in runs:
-            folder = os.environ.get("BOOK_CHECKPOINTS") or root / "checkpoints"
-            checkpoint = Path(folder, f"{chapter}-{name}-seed{seed}.pt")
-            net, log = train(name, runs[name], seed, checkpoint)
-            if name in names.get("KEEP", ()) and seed == 0:
-                keep(net, log_file.with_suffix(".pt"))
-        else:
-            log = perform(name, experiments[name], seed)
-            log["data"] = {"source": "; ".join(dict.fromkeys(loaded))}
-            log["fits"], log["pflops"] = len(pflops), sum(pflops)
-            log["digest"] = digest(log)
+        own = names.get("PRECISION", {}).get(name, precision)
+        if precision not in (None, own):
+            raise ValueError(f"{chapter} has {name!r} recorded in {own}")
+        with in_precision(own):
+            if name in runs:
+                folder = os.environ.get("BOOK_CHECKPOINTS")
+                folder = Path(folder or root / "checkpoints")
+                checkpoint = folder / f"{chapter}-{name}-seed{seed}.pt"
+                net, log = train(name, runs[name], seed, checkpoint)
+                if name in names.get("KEEP", ()) and seed == 0:
+                    keep(net, log_file.with_suffix(".pt"))
+            else:
+                log = perform(name, experiments[name], seed)
+                log["data"] = {"source": "; ".join(dict.fromkeys(loaded))}
+                log["fits"], log["pflops"] = len(pflops), sum(pflops)
+                log["digest"] = digest(log)
     with complete_file(log_file) as file:
         file.write_text(json.dumps(log, indent=1) + "\n")
     return log
 
 
 @contextlib.contextmanager
-def watched(
-    precision: torch.dtype | None,
-) -> Iterator[tuple[list[str], list[float]]]:
-    """Note what is loaded and trained inside, all of it in one precision.
+def in_precision(precision: torch.dtype | None) -> Iterator[None]:
+    """All training and measuring inside in one precision, if it is given.
+
+    A GPU then rounds nothing to TF32 where float32 is asked for.
+    """
+    fastest, cudnn = training.fast_precision, torch.backends.cudnn
+    allowed = cudnn.allow_tf32
+    if precision == torch.float32:
+        cudnn.allow_tf32 = False
+    try:
+        with patch.object(
+            training, "fast_precision", lambda d: precision or fastest(d)
+        ):
+            yield
+    finally:
+        cudnn.allow_tf32 = allowed
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[tuple[list[str], list[float]]]:
+    """Note what is loaded and trained inside.
 
     Yields:
         Two lists that grow: where data came from, and the PFLOPs of each
         call of `fit`.
     """
     load, fit = data.load, training.fit
-    fastest = training.fast_precision
     loaded, pflops = [], []
 
     @functools.wraps(load)
@@ -145,9 +162,6 @@ def watched(
     with (
         patch.object(data, "load", noted_load),
         patch.object(training, "fit", noted_fit),
-        patch.object(
-            training, "fast_precision", lambda d: precision or fastest(d)
-        ),
     ):
         yield loaded, pflops
 
