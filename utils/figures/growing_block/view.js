@@ -120,7 +120,7 @@ function mount(element, data) {
     summary,
     make("table", {}, make("caption", {},
       `Both blocks, on maps of ${data.side} × ${data.side}`),
-    make("thead", {}, make("tr", {}, ...["", "dense", "residual"].map((name) =>
+    make("thead", {}, make("tr", {}, ...["block", "dense", "residual"].map((name) =>
       make("th", { scope: "col" }, name)))), numbers));
 
   function refresh(onlyLook = false) {
