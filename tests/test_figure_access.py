@@ -37,6 +37,8 @@ STATES = {
         "Where does it look?",
         "Residual blocks",
     ],
+    "growing_block": ["Twice the layers", "Twice the k"],
+    "reuse_map": ["3", "weight"],
 }
 
 
@@ -64,7 +66,7 @@ def opened(engine, folder, name: str, **how) -> None:
 def states(engine, name: str):
     """Bring the figure into each of its states."""
     for words in STATES.get(name, []):
-        engine.click(f".{name} button", words)
+        engine.click(f".{name} :is(button, label)", words)
         yield words
 
 

@@ -196,8 +196,10 @@ def test_a_reader_drives_the_figure(engine, figure, tmp_path):
         engine.press("Enter")
         said.append(engine.text(f"{grow}-summary"))
 
-    press("layers: more")
-    press("growth rate k: fewer")
+    for number, key in ((0, "ArrowUp"), (1, "ArrowDown")):
+        engine.focus(f"{grow} [role=spinbutton]", number)
+        engine.press(key)
+        said.append(engine.text(f"{grow}-summary"))
     press("Twice the layers")
     engine.click(f"{grow} label", "3 × 3")
     engine.click(f"{grow} label", "1")

@@ -48,12 +48,14 @@ def growing_block(layers: int = 6, growth: int = 12, side: int = 32) -> HTML:
 def _twice_as_deep(layers: int, growth: int) -> dict:
     """How much more does the backward pass keep at twice the depth?"""
 
-    def kept(count: int) -> int:
-        first = 2 * growth
-        of_each = count * (2 * first + 8 * growth)
-        return of_each + growth * count * (count - 1)
+    def straight(count: int) -> int:
+        return count * (2 * 2 * growth + 8 * growth)
 
-    now, then = kept(layers), kept(2 * layers)
+    def bent(count: int) -> int:
+        return growth * count * (count - 1)
+
+    now = straight(layers) + bent(layers)
+    then = straight(2 * layers) + bent(2 * layers)
     return {
         "question": (
             f"a block of {layers} layers with bottlenecks begins with "
@@ -64,8 +66,9 @@ def _twice_as_deep(layers: int, growth: int) -> dict:
         "answer": round(then / now, 1),
         "tolerance": 0.1,
         "explain": (
-            f"By (7.4) it is {then:,}. Half of the growth is a straight line, "
-            "the other half is quadratic, and the deeper the block, the more "
-            "the second half counts."
+            f"By (7.4) it is {then:,}. The straight part has doubled, from "
+            f"{straight(layers):,} to {straight(2 * layers):,}; the quadratic "
+            f"one went from {bent(layers):,} to {bent(2 * layers):,}. The "
+            "deeper the block, the more the second one counts."
         ),
     }

@@ -1,6 +1,7 @@
 /* What the growing block shows, and what the reader does with it. */
 
 const MOST_LAYERS = 32;
+const MOST_GROWTH = 64;
 const GAUGES = [
   ["parameters", "parameters", (x) => x.parameters],
   ["macs", "MACs an image", (x) => x.macs],
@@ -52,25 +53,31 @@ function mount(element, data) {
   const state = { layers: data.layers, growth: data.growth, bottleneck: true,
     compression: 0.5, chosen: data.layers };
 
-  /** A number between two buttons, and how each changes it. */
-  function stepper(key, label, less, more) {
-    const shown = make("output", {}, String(state[key]));
-    const step = (sign, words, next) => make("button", { type: "button",
-      "aria-label": `${label}: ${words}`, onclick: () => {
-        state[key] = next(state[key]);
-        refresh();
-      } }, sign);
+  /** A number from least to most, in steps; the arrow keys change it, too. */
+  function stepper(key, label, least, most, step) {
+    const change = (by) => {
+      state[key] = Math.min(most, Math.max(least, state[key] + by * step));
+      refresh();
+    };
+    const shown = make("span", { role: "spinbutton", tabindex: 0,
+      "aria-label": label, "aria-valuemin": least, "aria-valuemax": most,
+      onkeydown: (event) => {
+        const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        change(by);
+      } });
     const node = make("div", { class: "control" }, make("span", {}, label),
-      make("div", { class: "spin" }, step("−", "fewer", less), shown,
-        step("+", "more", more)));
-    return { node, show: () => { shown.textContent = state[key]; } };
+      spin(label, shown, change));
+    return { node, show: () => {
+      shown.textContent = state[key];
+      shown.setAttribute("aria-valuenow", state[key]);
+    } };
   }
 
   const steppers = [
-    stepper("layers", "layers", (n) => Math.max(1, n - 1),
-      (n) => Math.min(MOST_LAYERS, n + 1)),
-    stepper("growth", "growth rate k", (n) => Math.max(2, n - 2),
-      (n) => Math.min(64, n + 2)),
+    stepper("layers", "layers", 1, MOST_LAYERS, 1),
+    stepper("growth", "growth rate k", 2, MOST_GROWTH, 2),
   ];
   const choice = (key, legend, choices) =>
     radios(id(key), legend, choices, (value) => {
@@ -83,7 +90,7 @@ function mount(element, data) {
     [[1, "1"], [0.5, "½"], [0.25, "¼"]]);
   const twice = (key, words) => make("button", { type: "button",
     onclick: () => {
-      const most = key === "layers" ? MOST_LAYERS : 64;
+      const most = key === "layers" ? MOST_LAYERS : MOST_GROWTH;
       state[key] = Math.min(most, 2 * state[key]);
       refresh();
     } }, words);
@@ -104,7 +111,7 @@ function mount(element, data) {
   body.append(
     make("div", { class: "controls" }, ...steppers.map((one) => one.node),
       kinds.node, compressions.node),
-    make("div", { class: "buttons" }, twice("layers", "Twice the layers"),
+    toolbar("Changes in one step", twice("layers", "Twice the layers"),
       twice("growth", "Twice the k"), again),
     make("div", { class: "views" },
       make("div", {}, rows, make("div", { class: "control look" },
@@ -113,7 +120,7 @@ function mount(element, data) {
     summary,
     make("table", {}, make("caption", {},
       `Both blocks, on maps of ${data.side} × ${data.side}`),
-    make("thead", {}, make("tr", {}, ...["", "dense", "residual"].map((name) =>
+    make("thead", {}, make("tr", {}, ...["block", "dense", "residual"].map((name) =>
       make("th", { scope: "col" }, name)))), numbers));
 
   function refresh(onlyLook = false) {

@@ -22,9 +22,10 @@ function mount(element, data) {
   const title = make("p", { class: "title" });
   body.append(
     make("div", { class: "controls" }, which.node, measure.node),
-    title, box, make("p", { class: "caption" }, "A column is one reader. " +
-      "The stronger a field's colour, the nearer it is to the largest of " +
-      "its column; that one is framed."), summary);
+    title, box, make("p", { class: "caption" }, "The stronger a field's " +
+      "colour, the nearer it is to the largest of what the same reader " +
+      "gets; that one is framed. In the wide map a column is one reader."),
+    summary);
 
   function refresh() {
     which.show(state.block);
@@ -40,6 +41,7 @@ function mount(element, data) {
         if (s > r) return make("td", { class: "none" }, "");
         const share = shares(wires, state.kind)[s];
         return make("td", { class: s === most[r] ? "most" : "wire",
+          "data-to": r + 1 === block.length ? "exit" : `${r + 1}`,
           style: `--share: ${(100 * share).toFixed(0)}%` },
         make("span", {}, wires[s][state.kind].toFixed(DIGITS[state.kind])
           .replace("-", "−")));
