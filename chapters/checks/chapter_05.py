@@ -11,6 +11,7 @@ from chapters.checks._kinds import (
     function,
     made,
     network,
+    number,
     output,
     parts,
     tensor,
@@ -153,12 +154,13 @@ def check_5_2(limit):
         value = ask(*case)
         right = _limit(*case)
         here = f"limit{case}"
-        if isinstance(value, float) and value != int(value):
+        value = number(value, here)
+        if value != int(value):
             raise NotYet(
-                f"{here} is {value:.4g}. Asked for is the largest whole "
-                "number below the limit."
+                f"{here} is {float(value):.4g}. Asked for is the largest "
+                "whole number below the limit."
             )
-        value = whole(value, here)
+        value = int(value)
         if value == right:
             continue
         one, two = k * k * c * o, value * (c + k * k * o)
@@ -482,12 +484,9 @@ def check_5_6(fields):
         first, jump, blocks = case
         here = f"fields{case}"
         answer = ask(*case)
-        try:
-            found = {whole(value, f"An entry of {here}") for value in answer}
-        except TypeError:
-            raise NotYet(
-                f"{here} should be a set; it is {described(answer)}."
-            ) from None
+        if not isinstance(answer, (set, frozenset, list, tuple)):
+            raise NotYet(f"{here} should be a set; it is {described(answer)}.")
+        found = {whole(value, f"An entry of {here}") for value in answer}
         right = {first + 2 * i * jump for i in range(2 * blocks + 1)}
         if found == right:
             continue
@@ -562,9 +561,9 @@ class _Skips(nn.Module):
         self.end = nn.Linear(4, 2)
 
     def forward(self, x):
-        for number, block in enumerate(self.blocks):
+        for place, block in enumerate(self.blocks):
             answer = block(x)
-            if number not in self.skipped:
+            if place not in self.skipped:
                 x = answer
         return self.end(x.mean((2, 3)))
 
@@ -599,8 +598,8 @@ def check_5_7(unread):
             )
         skipped = getattr(net, "skipped", set())
         right = [
-            f"blocks.{number}.0.{kind}"
-            for number in sorted(skipped)
+            f"blocks.{place}.0.{kind}"
+            for place in sorted(skipped)
             for kind in ("weight", "bias")
         ]
         answer = list(answer)

@@ -54,7 +54,6 @@ function mount(element, data) {
     const label = `${row.name}, ${words}`;
     const change = (by) => {
       const next = state.widths[place] + 8 * by;
-      // From a number between two steps, to the nearer end of the step.
       state.widths[place] = Math.min(MOST, Math.max(0, next));
       refresh();
     };
