@@ -55,7 +55,12 @@ def figure_html() -> str:
     pictures = Split(
         torch.randint(256, (2, 3, 8, 8)).byte(), torch.tensor([0, 0])
     )
-    return class_map_viewer(pictures, some_maps(), NAMES).data
+    guess = {
+        "question": "how many names change?",
+        "answer": 2,
+        "explain": "Both.",
+    }
+    return class_map_viewer(pictures, some_maps(), NAMES, guess=guess).data
 
 
 def test_html():
@@ -66,6 +71,7 @@ def test_html():
     node = BeautifulSoup(html, "html.parser").select_one(".class_map_viewer")
     data = json.loads(node["data-figure"])
     assert data["names"] == NAMES
+    assert data["guess"]["answer"] == 2
     assert data["pictures"][0]["maps"][1] == CHEQUERED.tolist()
 
 
