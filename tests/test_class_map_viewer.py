@@ -99,7 +99,7 @@ def test_a_reader_drives_the_figure(engine, tmp_path):
     engine.focus(f"{own}-classes [tabindex='0']")
     engine.press("ArrowUp", "ArrowDown")
     focus = "return document.activeElement.getAttribute('aria-label');"
-    assert engine.run(focus) == "dog, average 0.50"
+    assert engine.run(focus) == "dog 0.50"
     assert summary().endswith(
         "The map of dog averages 0.50; 2 of 4 places speak for it."
     )
