@@ -93,7 +93,6 @@ CHAPTERS = {
     "3, average pooling": (lambda: vgg("A", pool=nn.AvgPool2d), GREY),
     "3, global average": (average_vgg, GREY),
     "4, NiN": (lambda: chapter("04")["cifar_nin"](8, norm=True), COLOUR),
-    "4, no norm": (lambda: chapter("04")["cifar_nin"](8), COLOUR),
     "4, linear end": (lambda: chapter("04")["small_nin"]("linear"), GREY),
     "6, plain-20": (lambda: resnet(""), COLOUR),
     "6, ResNet-20": (lambda: resnet("A"), COLOUR),
