@@ -58,13 +58,17 @@ def live(net: nn.Module, images: torch.Tensor) -> nn.Module:
         module.training = isinstance(module, norms)
     net(noise)
     net.eval()
-    last = [m for m in net.modules() if isinstance(m, nn.Linear)][-1]
+    # Without a linear layer the last convolution gives the scores' maps.
+    ends = [m for m in net.modules() if isinstance(m, nn.Linear)]
+    ends = ends or [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    last = ends[-1]
     seen = []
     hook = last.register_forward_hook(lambda *a: seen.append(a[-1]))
     net(images)
     hook.remove()
-    middle = seen[0].mean(0)
-    factor = 3 / (seen[0] - middle).std().clamp(min=0.005)
+    scores = seen[0].flatten(2).mean(2) if seen[0].ndim > 2 else seen[0]
+    middle = scores.mean(0)
+    factor = 3 / (scores - middle).std().clamp(min=0.005)
     last.weight *= factor
     if last.bias is not None:
         last.bias.copy_((last.bias - middle) * factor)

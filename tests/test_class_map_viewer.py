@@ -55,7 +55,12 @@ def figure_html() -> str:
     pictures = Split(
         torch.randint(256, (2, 3, 8, 8)).byte(), torch.tensor([0, 0])
     )
-    return class_map_viewer(pictures, some_maps(), NAMES).data
+    guess = {
+        "question": "how many names change?",
+        "answer": 2,
+        "explain": "Both.",
+    }
+    return class_map_viewer(pictures, some_maps(), NAMES, guess=guess).data
 
 
 def test_html():
@@ -66,6 +71,7 @@ def test_html():
     node = BeautifulSoup(html, "html.parser").select_one(".class_map_viewer")
     data = json.loads(node["data-figure"])
     assert data["names"] == NAMES
+    assert data["guess"]["answer"] == 2
     assert data["pictures"][0]["maps"][1] == CHEQUERED.tolist()
 
 
@@ -93,7 +99,7 @@ def test_a_reader_drives_the_figure(engine, tmp_path):
     engine.focus(f"{own}-classes [tabindex='0']")
     engine.press("ArrowUp", "ArrowDown")
     focus = "return document.activeElement.getAttribute('aria-label');"
-    assert engine.run(focus) == "dog, average 0.50"
+    assert engine.run(focus) == "dog 0.50"
     assert summary().endswith(
         "The map of dog averages 0.50; 2 of 4 places speak for it."
     )

@@ -29,6 +29,8 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 # What shows most: every value changed, the largest kernel, all blocks, ...
 STATES = {
+    "channel_mixer": ["two layers: neither end", "one mix: brightness"],
+    "class_map_viewer": [1, 5],  # of the buttons, whose words are numbers
     "kernel_lab": ["edge, left to right", "learned"],
     "shape_stepper": ["224, padding 2torchvision’s answer"],
     "growing_network": ["VGG E", "Add a block"],

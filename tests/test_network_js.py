@@ -101,6 +101,8 @@ CHAPTERS = {
     "3, D": (lambda: vgg("D"), GREY),
     "3, average pooling": (lambda: vgg("A", pool=nn.AvgPool2d), GREY),
     "3, global average": (average_vgg, GREY),
+    "4, NiN": (lambda: chapter("04")["cifar_nin"](8, norm=True), COLOUR),
+    "4, linear end": (lambda: chapter("04")["small_nin"]("linear"), GREY),
     "6, plain-20": (lambda: resnet(""), COLOUR),
     "6, ResNet-20": (lambda: resnet("A"), COLOUR),
     "6, ResNet-56": (lambda: resnet("A", 9), COLOUR),

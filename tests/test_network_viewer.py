@@ -1001,7 +1001,7 @@ def test_networks_of_the_readers_own(engine, tmp_path, html, net, pictures):
 
 # In the built pages
 
-CHAPTERS = ("02_alexnet", "03_vgg", "06_resnet", "07_densenet")
+CHAPTERS = ("02_alexnet", "03_vgg", "04_nin", "06_resnet", "07_densenet")
 
 
 def saved_by_the_chapters_line(name: str, net, split, names) -> None:

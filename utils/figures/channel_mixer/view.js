@@ -2,6 +2,7 @@
 
 const CHANNELS = ["red", "green", "blue"];
 const HIDDEN = ["hidden 1", "hidden 2", "hidden 3"];
+const ANSWER = HIDDEN.length; // the row of the answer, below the hidden ones
 const MOST = 2; // the largest weight of the slider
 const one = (...answer) => ({ deep: false, answer });
 const two = (hidden, answer) => ({ deep: true, hidden, answer });
@@ -37,7 +38,8 @@ function paintColours(canvas, rows) {
 function mount(element, data) {
   const { body, summary, say, id } = frame(element, data, "Channel mixer");
   const { pictures, paints, target } = data;
-  // Rows of four numbers; the chosen one is [row, column].
+  // Rows of four numbers, of which one mix uses only the last; the chosen
+  // number is [row, column].
   const state = { picture: 0, deep: false, rows: [], chosen: [0, 1] };
 
   const starts = Object.entries(STARTS).map(([name, start]) =>
@@ -76,48 +78,48 @@ function mount(element, data) {
       make("div", { class: "control slider" }, sliderName, slider)),
     summary, views, table);
 
-  function begin({ deep, hidden, answer }) {
-    state.deep = deep;
-    state.rows = structuredClone(deep ? [...hidden, answer] : [answer]);
-    state.chosen = [0, 1];
-    build();
+  const NOTHING = HIDDEN.map(() => [0, 0, 0, 0]);
+  const rowsOf = ({ hidden, answer }) => [...hidden ?? NOTHING, answer];
+
+  function begin(start) {
+    state.deep = start.deep;
+    state.rows = structuredClone(rowsOf(start));
+    state.chosen = [start.deep ? 0 : ANSWER, 1];
   }
 
   /** What the columns of a row are weights of. */
-  const inputs = (row) => state.deep && row === HIDDEN.length
-    ? HIDDEN : CHANNELS;
-  const rowName = (row) => state.deep && row < HIDDEN.length
-    ? HIDDEN[row] : "answer";
+  const inputs = (row) => state.deep && row === ANSWER ? HIDDEN : CHANNELS;
+  const rowName = (row) => HIDDEN[row] ?? "answer";
   const nameOf = ([row, column]) => column < 3
     ? `${rowName(row)}: weight of ${inputs(row)[column]}`
     : `${rowName(row)}: constant`;
 
-  let buttons = [];
-  /** One button a weight, built anew when the layers change. */
-  function build() {
-    const line = (words) => ["", ...words, "constant"].map((word) =>
-      make("span", { class: "head", "aria-hidden": "true" }, word));
-    buttons = state.rows.map((values, row) => values.map((_, column) =>
+  /* One button a weight; those of the hidden mixes hide with one mix. */
+  const line = (first, words) => [first, ...words, "plus"].map((word, i) =>
+    make("span", { class: i ? "head" : "first", "aria-hidden": "true" },
+      word));
+  const buttons = [...HIDDEN, ""].map((_, row) =>
+    [...CHANNELS, ""].map((__, column) =>
       make("button", { type: "button", onclick: () => {
         state.chosen = [row, column];
         refresh();
       } })));
-    weights.replaceChildren(...line(CHANNELS), ...buttons.flatMap((own, row) =>
-      [...state.deep && row === HIDDEN.length ? line(HIDDEN) : [],
-        make("span", { "aria-hidden": "true" }, rowName(row)), ...own]));
-  }
+  const named = buttons.map((own, row) =>
+    [make("span", { "aria-hidden": "true" }, rowName(row)), ...own]);
+  const deepOnly = [...named.slice(0, ANSWER).flat(),
+    ...line("hidden", [1, 2, 3])];
+  weights.append(...line("", CHANNELS), ...deepOnly, ...named[ANSWER]);
 
   /** Arrow keys choose the weight beside, above or below. */
   function move(event) {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0],
-      ArrowDown: [1, 0] }[event.key];
-    if (!step) return;
+    const shown = buttons.flat().filter((button) => !button.hidden);
+    const next = neighbour(shown, event.target, event.key);
+    if (!next) return;
     event.preventDefault();
-    const [row, column] = state.chosen.map((at, i) => at + step[i]);
-    if (!buttons[row]?.[column]) return;
-    state.chosen = [row, column];
+    const row = buttons.findIndex((own) => own.includes(next));
+    state.chosen = [row, buttons[row].indexOf(next)];
     refresh();
-    buttons[row][column].focus();
+    next.focus();
   }
 
   /** A map or the picture, with a line below it. */
@@ -154,12 +156,12 @@ function mount(element, data) {
     const network = { deep, answer: asMix(rows.at(-1)),
       hidden: deep ? rows.slice(0, -1).map(asMix) : [] };
     layers.show(deep);
+    for (const node of deepOnly) node.hidden = !deep;
     select.value = picture;
     starts.forEach((button, i) => {
-      const { hidden, answer } = Object.values(STARTS)[i];
-      const own = hidden ? [...hidden, answer] : [answer];
-      button.setAttribute("aria-pressed",
-        String(JSON.stringify(own) === JSON.stringify(rows)));
+      const start = Object.values(STARTS)[i];
+      button.setAttribute("aria-pressed", String(start.deep === deep &&
+        JSON.stringify(rowsOf(start)) === JSON.stringify(rows)));
     });
     buttons.forEach((own, row) => own.forEach((button, column) => {
       const here = row === chosen[0] && column === chosen[1];

@@ -14,7 +14,11 @@ LARGEST = 64  # pixels a side; the figure carries every picture as text
 
 
 def class_map_viewer(
-    pictures: Split, maps: torch.Tensor, class_names: Sequence[str]
+    pictures: Split,
+    maps: torch.Tensor,
+    class_names: Sequence[str],
+    *,
+    guess: dict | None = None,
 ) -> HTML:
     """Interactive: each class's map over a picture, and their averages.
 
@@ -27,6 +31,8 @@ def class_map_viewer(
         maps: what the network's global average gets for them, of shape
             (N, classes, h, w); shown with two decimals.
         class_names: one a class.
+        guess: a question to answer first, as `utils.figures.frame.figure`
+            takes it.
 
     Returns:
         The figure, shown when it is the value of a cell.
@@ -66,7 +72,7 @@ def class_map_viewer(
         f"<p>Here you see, over {count} pictures, the class maps of a "
         f"network that tells apart: {escape(', '.join(class_names))}.</p>"
     )
-    return figure("class_map_viewer", data, fallback)
+    return figure("class_map_viewer", data, fallback, guess=guess)
 
 
 def _as_text(image: torch.Tensor) -> str:

@@ -85,15 +85,13 @@ function mount(element, data) {
     refresh();
   }
 
-  /** Arrow keys choose the class above or below. */
+  /** Arrow keys choose the class before or behind. */
   function move(event) {
-    const next = { ArrowUp: state.chosen - 1, ArrowDown: state.chosen + 1,
-      Home: 0, End: names.length - 1 }[event.key];
-    if (next === undefined) return;
+    const next = neighbour(buttons, event.target, event.key);
+    if (!next) return;
     event.preventDefault();
-    if (!buttons[next]) return;
-    choose(next);
-    buttons[next].focus();
+    choose(buttons.indexOf(next));
+    next.focus();
   }
 
   function refresh() {
@@ -119,11 +117,11 @@ function mount(element, data) {
       const ends = [place(0), place(scores[i])].sort((a, b) => a - b);
       Object.assign(bar.style, { left: `${ends[0]}%`,
         width: `${ends[1] - ends[0]}%` });
-      button.replaceChildren(make("span", {}, names[i]),
+      button.replaceChildren(make("span", {}, names[i]), " ",
         make("span", { class: "number" }, short(scores[i])),
         make("span", { class: "track", "aria-hidden": "true" }, bar));
-      button.setAttribute("aria-label", `${names[i]}, average ` +
-        `${short(scores[i])}${i === best ? ", the largest" : ""}`);
+      button.setAttribute("aria-label", `${names[i]} ${short(scores[i])}` +
+        `${i === best ? ", the largest average" : ""}`);
       button.setAttribute("aria-pressed", String(i === chosen));
       button.tabIndex = i === chosen ? 0 : -1;
     });
