@@ -67,8 +67,10 @@ def opened(engine, folder, name: str, **how) -> None:
 
 def states(engine, name: str):
     """Bring the figure into each of its states."""
+    # Only there the words of a choice are a label's, and all are seen.
+    kinds = "button, label" if name == "reuse_map" else "button"
     for words in STATES.get(name, []):
-        engine.click(f".{name} :is(button, label)", words)
+        engine.click(f".{name} :is({kinds})", words)
         yield words
 
 

@@ -1014,8 +1014,10 @@ def saved_by_the_chapters_line(name: str, net, split, names) -> None:
     )
     result = {"accuracy": 0.5}
     known = {"save": save, "net": net, "trained": net, "test": split}
-    known |= {"data": SimpleNamespace(test=split), "final": result}
+    data = SimpleNamespace(test=split, class_names=names)
+    known |= {"data": data, "final": result}
     known |= {"names": names, "class_names": names}
+    known |= {"runs": {"DenseNet-40": [{"test": result}]}}
     exec(line, known | {"resnet_20": [{"test": result}]})
 
 

@@ -5,10 +5,10 @@ const AGAINST = [94, 60, 153]; // violet: speaks against it
 
 /** Paint rows of RGB triples, one canvas pixel each; CSS enlarges them. */
 function paint(canvas, rows) {
-  canvas.height = rows.length;
-  canvas.width = rows[0].length;
-  const image = new ImageData(canvas.width, canvas.height);
-  rows.flat().forEach((colour, i) => image.data.set([...colour, 255], 4 * i));
+  const [height, width] = [rows.length, rows[0].length];
+  Object.assign(canvas, { height, width });
+  const bytes = rows.flat().flatMap((colour) => [...colour, 255]);
+  const image = new ImageData(new Uint8ClampedArray(bytes), width, height);
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
