@@ -28,11 +28,13 @@ function paintMap(canvas, rows, low, high) {
 }
 
 function paintColours(canvas, rows) {
-  canvas.height = rows.length;
-  canvas.width = rows[0].length;
-  const image = new ImageData(canvas.width, canvas.height);
-  rows.flat().forEach((colour, i) => image.data.set([...colour, 255], 4 * i));
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  const [high, wide] = [rows.length, rows[0].length];
+  canvas.setAttribute("height", high);
+  canvas.setAttribute("width", wide);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(wide, high);
+  image.data.set(rows.flat().flatMap((colour) => [...colour, 255]));
+  context.putImageData(image, 0, 0);
 }
 
 function mount(element, data) {

@@ -7,7 +7,7 @@ const number = (n) => n.toLocaleString("en-GB");
 
 /** Three digits and a unit: 15,470,264 is "15.5 M". */
 function short(n) {
-  for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
+  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
     if (n >= size) return `${(n / size).toPrecision(3)} ${unit}`;
   }
   return String(n);

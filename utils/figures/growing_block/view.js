@@ -62,7 +62,7 @@ function mount(element, data) {
     const shown = make("span", { role: "spinbutton", tabindex: 0,
       "aria-label": label, "aria-valuemin": least, "aria-valuemax": most,
       onkeydown: (event) => {
-        const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+        const by = { ArrowDown: -1, ArrowUp: 1 }[event.key];
         if (!by) return;
         event.preventDefault();
         change(by);
