@@ -46,7 +46,11 @@ STATES = {
 
 def of_a_chapter(name: str) -> str:
     """A figure as the chapters have it, with the scripts of today."""
-    stored = stored_figures(name)[-1]
+    # Of the network viewers the one with switches, which shows most.
+    stored = max(
+        stored_figures(name),
+        key=lambda x: "&quot;blocks" in x or '"mode": "blocks"' in x,
+    )
     node = BeautifulSoup(stored, "html.parser").select_one(f".{name}")
     network = node.get("data-network")
     module = importlib.import_module(f"utils.figures.{name}")
