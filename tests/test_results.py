@@ -81,6 +81,30 @@ def own_precision(chapter: str, name: str, log: dict) -> str:
     return str(own).removeprefix("torch.") if own else log.get("precision")
 
 
+@cache
+def computed(chapter: str, run: str) -> dict:
+    """What follows from a run's network and recipe; its seeds share it."""
+    make_network, recipe, make_optimizer, data_name = parts_of(
+        names(chapter)["RUNS"][run]
+    )
+    net, whole = make_network(), as_many_as_all(data_name)
+    table = layer_table(net, KNOWN[data_name].image_shape)
+    return {
+        "make_network": make_network,
+        "recipe": recipe,
+        "data_name": data_name,
+        "parameters": table.parameters,
+        "macs": table.macs,
+        "optimizer": type(make_optimizer(net, recipe)).__name__,
+        "optimizer_macs": optimizer_macs(net, recipe, make_optimizer),
+        # A log that does not name the optimiser's own work counts none.
+        "pflops": {
+            own: training_pflops(net, whole, recipe, counted)
+            for own, counted in ((False, sgd), (True, make_optimizer))
+        },
+    }
+
+
 def problems(file: Path, chapter: str) -> list[str]:
     """What is wrong with a log; an empty list means that it is in order."""
     log = json.loads(file.read_text("utf-8"))
@@ -90,40 +114,29 @@ def problems(file: Path, chapter: str) -> list[str]:
         return problems_of_experiment(log, run, int(seed), precision)
     if run not in names(chapter).get("RUNS", {}):
         return [f"{chapter} has no run and no experiment {run!r}"]
-    make_network, recipe, make_optimizer, data_name = parts_of(
-        names(chapter)["RUNS"][run]
-    )
-    net = make_network()
-    optimizer = type(make_optimizer(net, recipe)).__name__
-    log.setdefault("optimizer", optimizer)  # the first logs do not name it
+    known = computed(chapter, run)
+    recipe, data_name = known["recipe"], known["data_name"]
+    log.setdefault("optimizer", known["optimizer"])  # the first name none
     log["data"].setdefault("name", "cifar10")
-    whole, images = as_many_as_all(data_name), TRAIN_IMAGES[data_name]
-    table = layer_table(net, KNOWN[data_name].image_shape)
+    images, own = TRAIN_IMAGES[data_name], "optimizer_macs" in log
     expected = {
         "name": run,
         "seed": int(seed),
         "scale": "full",
         "recipe": recipe,
-        "optimizer": optimizer,
-        "parameters": table.parameters,
-        "macs": table.macs,
+        "optimizer": known["optimizer"],
+        "parameters": known["parameters"],
+        "macs": known["macs"],
         "precision": own_precision(chapter, run, log),
+        "pflops": pytest.approx(known["pflops"][own]),
     }
+    if own:
+        expected["optimizer_macs"] = known["optimizer_macs"]
     # A log that is older than a setting was made without it.
     small = log["recipe"].pop("small_epochs", 0)
     side = log["recipe"].pop("small_side", 0)
     log["recipe"] = Recipe(
         **{"sides": [(small, side)] if small else ()} | log["recipe"]
-    )
-    # One that does not name the optimiser's own work does not count it.
-    counted = sgd
-    if "optimizer_macs" in log:
-        counted = make_optimizer
-        expected["optimizer_macs"] = optimizer_macs(
-            net, recipe, make_optimizer
-        )
-    expected["pflops"] = pytest.approx(
-        training_pflops(net, whole, recipe, counted)
     )
     found = [
         f"{key} is {log[key]!r}, expected {value!r}"
@@ -159,6 +172,7 @@ def problems(file: Path, chapter: str) -> list[str]:
     if weights.exists() != kept:
         found.append(f"{weights.name}: KEEP says {kept}")
     if weights.exists():
+        net = known["make_network"]()
         net.load_state_dict(torch.load(weights, weights_only=True))
         measured = evaluate(
             net, sample(data_name).test, precision=torch.float32

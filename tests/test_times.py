@@ -33,6 +33,49 @@ def test_the_chapter_says_what_was_measured(path):
     assert not problems, "\n".join(problems)
 
 
+MINUTES = {"AVX2": 8, "bfloat16": 4}  # of a chapter, promised in README
+LONGEST = 2  # minutes of a cell
+
+
+def too_long(notebook) -> list[str]:
+    """Where the stored times break the promise."""
+    found = []
+    for kind, minutes in MINUTES.items():
+        about = notebook.metadata.book.get("times", {}).get(kind)
+        if not about:
+            continue
+        spent = {
+            name: seconds * about["factor"] / 60
+            for name, seconds in about["seconds"].items()
+        }
+        if sum(spent.values()) > minutes:
+            found.append(f"{kind}: {sum(spent.values()):.1f} minutes")
+        found += [
+            f"{kind}: {name} takes {spent[name]:.1f} minutes"
+            for name in spent
+            if spent[name] > LONGEST
+        ]
+    return found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_chapter_takes_no_longer_than_promised(path):
+    assert not too_long(nbformat.read(path, as_version=4))
+
+
+def test_a_chapter_and_a_cell_that_take_too_long_are_found():
+    notebook = chapter()
+    assert too_long(notebook) == []
+    times.store(notebook, "bfloat16", column(), SECONDS)
+    assert too_long(notebook) == [
+        "bfloat16: 5.9 minutes",
+        "bfloat16: train takes 4.1 minutes",
+    ]
+    times.store(notebook, "bfloat16", column(), {"train": 119.0})
+    times.store(notebook, "AVX2", EMULATED, {"train": 119.0})
+    assert too_long(notebook) == ["AVX2: train takes 3.0 minutes"]
+
+
 def column(**changes):
     about = {
         "device": "Intel Core",
