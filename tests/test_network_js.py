@@ -103,6 +103,14 @@ CHAPTERS = {
     "3, global average": (average_vgg, GREY),
     "4, NiN": (lambda: chapter("04")["cifar_nin"](8, norm=True), COLOUR),
     "4, linear end": (lambda: chapter("04")["small_nin"]("linear"), GREY),
+    "5, for the page": (
+        lambda: chapter("05")["googlenet_page"](),
+        COLOUR,
+    ),
+    "5, no norm, LRN": (
+        lambda: chapter("05")["cifar_googlenet"](0.1, norm=None, lrn=True),
+        COLOUR,
+    ),
     "6, plain-20": (lambda: resnet(""), COLOUR),
     "6, ResNet-20": (lambda: resnet("A"), COLOUR),
     "6, ResNet-56": (lambda: resnet("A", 9), COLOUR),
