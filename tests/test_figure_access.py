@@ -39,7 +39,6 @@ STATES = {
         "Where does it look?",
         "Residual blocks",
     ],
-    "inception_builder": ["4e", "No reductions"],
     "growing_block": ["Twice the layers", "Twice the k"],
     "reuse_map": ["3", "weight"],
 }
