@@ -84,7 +84,7 @@ def test_the_networks_are_those_of_their_chapters(protocol):
             protocol.vgg.small_vgg(protocol.vgg.narrow("A")),
         ),
         ("nin", "cifar10", protocol.nin.RUNS["half"][0]()),
-        ("googlenet", "cifar10", protocol.googlenet.RUNS["googlenet"][0]()),
+        ("googlenet", "cifar10", protocol.googlenet.googlenet_32()),
         ("resnet-20", "cifar10", protocol.resnet.RUNS["resnet-20"][0]()),
         ("densenet", "cifar10", protocol.densenet.RUNS["densenet"][0]()),
     ):
