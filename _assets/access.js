@@ -112,15 +112,34 @@ window.bookSay = (() => {
   }).observe(article, { attributeFilter: ["data-tooltip"], subtree: true });
 })();
 
-/* A table is a stop of the Tab key only where it scrolls. */
+/* Code, an output, a table or a formula is a stop of the Tab key only where it
+   scrolls. The theme would ask all of them for their sizes at every change of
+   the page, see light_pages.py. */
 (() => {
   "use strict";
-  const observer = new ResizeObserver((changed) => {
-    for (const { target } of changed)
-      target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+  const boxes = [...document.querySelectorAll(`article :is(pre, div.math,
+    .cell_output > .output, .data-table, .pst-scrollable-table-container)`)];
+  const scrolls = (box) => box.scrollWidth > box.clientWidth;
+
+  function settle(some) {
+    // First all sizes, then all changes: the page is laid out only once.
+    const stops = some.map(scrolls);
+    some.forEach((box, i) => { box.tabIndex = stops[i] ? 0 : -1; });
+  }
+
+  const observer = new ResizeObserver((changed) =>
+    settle(changed.map(({ target }) => target)));
+  boxes.forEach((box) => observer.observe(box));
+
+  // Sections out of sight are laid out only when they come near (book.css), and
+  // nothing in them is observed before. They are asked in the browser's idle
+  // moments. Safari has neither the one nor the other.
+  const rest = [...boxes];
+  window.requestIdleCallback?.(function next(deadline) {
+    while (rest.length && deadline.timeRemaining() > 5)
+      settle(rest.splice(0, 8));
+    if (rest.length) requestIdleCallback(next);
   });
-  for (const box of document.querySelectorAll("article .data-table"))
-    observer.observe(box);
 })();
 
 /* When a drawer closes, the focus returns to the button that opened it. */

@@ -18,16 +18,24 @@
 
   let shown = null;
 
+  const sections = entries.filter(({ heading }) => heading.matches("h1, h2"));
+
+  /** The last of some entries whose heading is above the upper third. */
+  const lastAbove = (some) => some.findLast(({ heading }) =>
+    heading.getBoundingClientRect().top < innerHeight * 0.3);
+
   /** Mark the last heading above the window's upper third. The theme marks
       headings that come into sight; when one scrolls back to the end of a
-      long section, none does. */
+      long section, none does. Headings in other sections are not asked: to
+      say where they are, the browser would have to lay those sections out. */
   function follow() {
-    const line = innerHeight * 0.3;
-    const here = entries.findLast(({ heading }) =>
-      heading.getBoundingClientRect().top < line);
+    const section = lastAbove(sections);
+    const within = section && document.getElementById(section.id);
+    const here = section && (lastAbove(entries.filter(({ heading }) =>
+      heading.closest("section:has(> h2)") === within)) ?? section);
     for (const { link } of entries) {
-      const within = here && link.parentElement.contains(here.link);
-      link.classList.toggle("active", Boolean(within));
+      const isAround = here && link.parentElement.contains(here.link);
+      link.classList.toggle("active", Boolean(isAround));
       link.removeAttribute("aria-current");
     }
     here?.link.setAttribute("aria-current", "true");

@@ -156,6 +156,7 @@
       (each) => each.getBoundingClientRect().bottom > 60) ?? all.at(-1);
     bar = makeBar();
     document.body.classList.add("presenting");
+    document.dispatchEvent(new Event("mount-figures")); // sizes are needed
     cut(block ?? visible);
   }
 

@@ -1,5 +1,6 @@
 /* Before the page is printed: its links become notes at its end, and pictures
-   further down, which a window would load when they are near, are loaded. */
+   further down, which a window would load when they are near, are loaded, as
+   are figures. */
 (() => {
   "use strict";
   const article = document.querySelector("article.bd-article");
@@ -14,6 +15,7 @@
 
   addEventListener("beforeprint", () => {
     if (added.length) return;
+    document.dispatchEvent(new Event("mount-figures"));
     article.querySelectorAll("img[loading=lazy]").forEach((image) => {
       image.loading = "eager";
     });

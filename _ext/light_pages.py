@@ -13,6 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.styles import get_style_by_name
 from pygments.token import Text, _TokenType
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.highlighting import PygmentsBridge
 
 # What a file of styles or of scripts works on: a page without it does not
@@ -20,7 +21,6 @@ from sphinx.highlighting import PygmentsBridge
 SERVES = {
     "katex.min.css": 'class="math',
     "copy-tex.min.js": 'class="math',
-    "formulas.js": 'class="math',
     "mystnb.": 'class="cell',
     "sphinx-design.min.css": 'class="sd-',
     "design-tabs.js": 'class="sd-tab',
@@ -28,6 +28,11 @@ SERVES = {
     "copybutton.css": 'class="highlight',
     "copybutton.js": 'class="highlight',
 }
+
+# In the theme's script, what becomes a stop of the Tab key where it scrolls.
+# All of it is asked for its size at every change of the page, which keeps a
+# phone busy for 0.4 s; access.js does the same for less.
+SCROLLABLE = re.compile(r'\["pre",[^]]*\](?=\.join\(", "\)\)\.forEach)')
 
 PICTURE = re.compile(r'<img ([^>]*)src="([^"]*_images/)([^"/]+)"')
 
@@ -136,10 +141,29 @@ def lighten_pictures(
         context["body"] = PICTURE.sub(lighten, context["body"])
 
 
+def take_tab_stops(app: Sphinx, error: Exception | None) -> None:
+    """Let the theme's script make no stops of the Tab key.
+
+    Raises:
+        ExtensionError: the script has no such part, or more than one.
+    """
+    if error is not None:
+        return
+    script = Path(app.outdir, "_static/scripts/pydata-sphinx-theme.js")
+    text, found = SCROLLABLE.subn('[":not(*)"]', script.read_text("utf-8"))
+    if found != 1:
+        raise ExtensionError(
+            f"{script} makes stops of the Tab key in {found} places, not in "
+            "one; with another theme, SCROLLABLE in light_pages.py must change"
+        )
+    script.write_text(text, "utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the steps above."""
     PygmentsBridge.html_formatter = Highlighter
     app.connect("builder-inited", know_styles)
     app.connect("html-page-context", lighten_pictures)
     app.connect("html-page-context", load_less, priority=900)
+    app.connect("build-finished", take_tab_stops)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

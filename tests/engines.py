@@ -56,6 +56,14 @@ class Engine:
         """Open a file from disk, in a window so wide, in "light" or "dark"."""
         raise NotImplementedError
 
+    def wait_for_figures(self) -> None:
+        """Figures are mounted when a browser has a moment."""
+        waiting = "[data-figure]:not([data-mounted])"
+        end = time.monotonic() + HANGS / 1000
+        while self.run(f"return document.querySelector('{waiting}') !== null"):
+            assert time.monotonic() < end, "a figure is not mounted"
+            time.sleep(0.01)
+
     def run(self, script: str, *arguments):
         """Run the body of a JavaScript function; return what it returns."""
         raise NotImplementedError
@@ -167,6 +175,7 @@ class Chromium(Engine):
         self.page.on("console", lambda message: said.append(message.text))
         self.page.on("pageerror", lambda error: said.append(str(error)))
         self.page.goto(page.as_uri())
+        self.wait_for_figures()
 
     def run(self, script, *arguments):
         script = f"(all) => (function () {{{script}}})(...all)"
@@ -259,6 +268,7 @@ class Firefox(Driven):
             )
         self.said.clear()
         self.driver.get(page.as_uri())
+        self.wait_for_figures()
 
     def screenshot(self, file):
         self.driver.get_full_page_screenshot_as_file(str(file))
@@ -298,6 +308,7 @@ class WebKit(Driven):
             pytest.skip("WebKit's driver knows no dark mode")
         self.driver.set_window_rect(0, 0, width, HEIGHT)
         self.driver.get(page.as_uri())
+        self.wait_for_figures()
         if self.run("return innerWidth;") > width:
             pytest.skip(f"WebKit's window is never as narrow as {width} px")
 

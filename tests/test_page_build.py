@@ -102,6 +102,7 @@ def test_a_formula_is_a_stop_where_it_scrolls(browser, address):
         [tag, document.getElementById("equation-" + tag).tabIndex]))"""
     with opened(browser, url, width=390) as (page, _):
         assert page.evaluate(stops) == {"6.1": -1, "6.4": 0}
+        page.locator("[id='equation-6.4']").scroll_into_view_if_needed()
         page.set_viewport_size({"width": 1280, "height": 900})
         page.wait_for_function(f"({stops})()['6.4'] === -1")
 

@@ -88,3 +88,52 @@ def test_first_paint_is_right(browser, address, page, scheme):
     assert at_first["theme"] == scheme
     assert at_first["formulas"] > 0
     assert at_first["in_the_way"] == []
+
+
+# How many sections the browser lays out, and how many may wait for that.
+SECTIONS = """() => {
+    const all = [...document.querySelectorAll("article > section > section")];
+    return [all.filter(({ firstElementChild }) =>
+        firstElementChild.checkVisibility({ contentVisibilityAuto: true })
+    ).length, all.filter((section) =>
+        getComputedStyle(section).contentVisibility === "auto").length];
+}"""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_only_sections_near_the_reader_are_laid_out(browser, address, chapter):
+    with opened(browser, f"{address}/{chapter}.html", width=390) as (page, _):
+        laid_out, may_wait = page.evaluate(SECTIONS)
+        assert laid_out <= 3 < may_wait
+        # Whoever measures the whole page has all of it.
+        page.keyboard.press("p")
+        assert page.evaluate(SECTIONS)[1] == 0
+        page.keyboard.press("p")
+        page.emulate_media(media="print")
+        assert page.evaluate(SECTIONS)[1] == 0
+
+
+# Jumps to every place there is, and says which are not below the page's bar.
+JUMP = """async () => {
+    const missed = [];
+    const { body, documentElement: root } = document;
+    for (const section of document.querySelectorAll("article section[id]")) {
+        location.hash = section.id;
+        for (let i = 0; i < 6; i += 1)
+            await new Promise(requestAnimationFrame);
+        const { top } = section.getBoundingClientRect();
+        const rest = root.scrollHeight - scrollY - innerHeight;
+        if (rest > 5 && Math.abs(top - 60) > 10)
+            missed.push(`${section.id}: ${top}`);
+    }
+    return missed;
+}"""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_links_land_at_their_place(browser, address, chapter):
+    """Though most of the way there is not laid out."""
+    with opened(browser, f"{address}/{chapter}.html", width=390) as (page, _):
+        assert page.evaluate(JUMP) == []
+        page.add_style_tag(content="section[id] { scroll-margin-top: 90px }")
+        assert page.evaluate(JUMP) != []

@@ -52,6 +52,10 @@ SETTLED = """async () => {
         image.loading = "eager";
         return image.decode().catch(() => null);
     }));
+    // What the page does in idle moments: figures, stops of the Tab key.
+    while (document.querySelector("[data-figure]:not([data-mounted]), "
+            + "article :is(pre, div.math):not([tabindex])"))
+        await new Promise(requestIdleCallback);
 }"""
 
 FINDINGS = """() => {

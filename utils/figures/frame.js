@@ -243,12 +243,24 @@ async function networkOf({ dataset }) {
   return bytes(script.dataset.network);
 }
 
-/** Every figure not yet mounted: notebook front ends move scripts about. */
+/**
+ * Mount every figure that is not yet, each when the browser has a moment:
+ * what stands in its place can be read meanwhile, and the page scrolled.
+ * Notebook front ends move scripts about, so all of them are looked for. Who
+ * cannot wait, such as a printer, sends the document the event "mount-figures".
+ */
 function mountAll() {
+  const soon = window.requestIdleCallback ?? setTimeout; // Safari has none
   const waiting = ".FIGURE:not([data-mounted])";
   for (const element of document.querySelectorAll(waiting)) {
-    element.dataset.mounted = "";
-    mount(element, { ...JSON.parse(element.dataset.figure),
-      network: () => networkOf(element) });
+    const start = () => {
+      document.removeEventListener("mount-figures", start);
+      if ("mounted" in element.dataset) return;
+      element.dataset.mounted = "";
+      mount(element, { ...JSON.parse(element.dataset.figure),
+        network: () => networkOf(element) });
+    };
+    document.addEventListener("mount-figures", start);
+    soon(start);
   }
 }
