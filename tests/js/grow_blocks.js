@@ -2,7 +2,10 @@
 // block's arithmetic makes of each. Called by tests/test_growing_block.py.
 const fs = require("node:fs");
 const path = require("node:path");
-const { dense, residual, megabytes, short, summaryText, layerText } = require(
+// In a page all these are one script.
+const { short } = Object.assign(globalThis,
+  require(path.join(__dirname, "../../utils/figures/numbers.js")));
+const { dense, residual, megabytes, summaryText, layerText } = require(
   path.join(__dirname, "../../utils/figures/growing_block/arithmetic.js"));
 
 const cases = JSON.parse(fs.readFileSync(0, "utf8"));

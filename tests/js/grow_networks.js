@@ -3,7 +3,10 @@
 // tests/test_growing_network.py.
 const fs = require("node:fs");
 const path = require("node:path");
-const { grow, short, fieldText, summaryText } = require(
+// In a page all these are one script.
+const { short } = Object.assign(globalThis,
+  require(path.join(__dirname, "../../utils/figures/numbers.js")));
+const { grow, fieldText, summaryText } = require(
   path.join(__dirname, "../../utils/figures/growing_network/arithmetic.js"));
 
 const cases = JSON.parse(fs.readFileSync(0, "utf8"));

@@ -148,6 +148,28 @@ function spin(label, number, change) {
 }
 
 /**
+ * A whole number that arrow keys change, as do buttons for a pointer;
+ * change(-1 or 1) is its step. Returns its node, and show(value, words), which
+ * writes it, and what a screen reader says in its place if that is more.
+ */
+function stepper(label, [least, most], change) {
+  const shown = make("span", { role: "spinbutton", tabindex: 0,
+    "aria-label": label, "aria-valuemin": least, "aria-valuemax": most,
+    onkeydown: (event) => {
+      const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      change(by);
+    } });
+  const show = (value, words = value) => {
+    shown.textContent = value;
+    shown.setAttribute("aria-valuenow", value);
+    shown.setAttribute("aria-valuetext", words);
+  };
+  return { node: spin(label, shown, change), show };
+}
+
+/**
  * Make what lies in a toolbar or a grid one stop of the Tab key: the item
  * that had the focus last. Arrow keys lead to the others, see neighbour.
  * Items are those of a selector; they may come, go and hide.

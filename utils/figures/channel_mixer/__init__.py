@@ -79,7 +79,9 @@ def channel_mixer(
         f"by weight, and try to single out one paint, {escape(target)}, "
         f"among {escape(', '.join(paints))}.</p>"
     )
-    return figure("channel_mixer", data, fallback, guess=guess)
+    return figure(
+        "channel_mixer", data, fallback, guess=guess, scripts=("paint.js",)
+    )
 
 
 def _ends(paints: dict, target: str) -> tuple[str, str]:

@@ -24,17 +24,7 @@ function paintMap(canvas, rows, low, high) {
     const part = high > low ? (value - low) / (high - low) : 0;
     return Array(3).fill(Math.round(255 * Math.min(1, Math.max(0, part))));
   };
-  paintColours(canvas, rows.map((row) => row.map(grey)));
-}
-
-function paintColours(canvas, rows) {
-  const [high, wide] = [rows.length, rows[0].length];
-  canvas.setAttribute("height", high);
-  canvas.setAttribute("width", wide);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(wide, high);
-  image.data.set(rows.flat().flatMap((colour) => [...colour, 255]));
-  context.putImageData(image, 0, 0);
+  paintRows(canvas, rows.map((row) => row.map(grey)));
 }
 
 function mount(element, data) {
@@ -179,7 +169,7 @@ function mount(element, data) {
     const maps = mapsOf(pixels, network);
     const flat = maps.answer.flat();
     views.replaceChildren(
-      view(`the picture: ${name}`, (canvas) => paintColours(canvas, pixels)),
+      view(`the picture: ${name}`, (canvas) => paintRows(canvas, pixels)),
       ...maps.hidden.map((map, i) => {
         const most = Math.max(...map.flat());
         return view(`hidden ${i + 1}, from 0 to ${short(most)}`,

@@ -72,7 +72,9 @@ def class_map_viewer(
         f"<p>Here you see, over {count} pictures, the class maps of a "
         f"network that tells apart: {escape(', '.join(class_names))}.</p>"
     )
-    return figure("class_map_viewer", data, fallback, guess=guess)
+    return figure(
+        "class_map_viewer", data, fallback, guess=guess, scripts=("paint.js",)
+    )
 
 
 def _as_text(image: torch.Tensor) -> str:

@@ -3,15 +3,6 @@
 const FOR = [230, 97, 1]; // orange: speaks for the class
 const AGAINST = [94, 60, 153]; // violet: speaks against it
 
-/** Paint rows of RGB triples, one canvas pixel each; CSS enlarges them. */
-function paint(canvas, rows) {
-  const [height, width] = [rows.length, rows[0].length];
-  Object.assign(canvas, { height, width });
-  const bytes = rows.flat().flatMap((colour) => [...colour, 255]);
-  const image = new ImageData(new Uint8ClampedArray(bytes), width, height);
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
 /** Rows of RGB triples out of their bytes in base64. */
 function rowsOf(text, [height, width]) {
   const bytes = Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -55,7 +46,7 @@ function mount(element, data) {
     const caption = make("figcaption", { class: "caption" });
     return { node: make("figure", { class: "view" }, canvas, caption),
       show: (rows, words) => {
-        paint(canvas, rows);
+        paintRows(canvas, rows);
         canvas.setAttribute("aria-label", words);
         caption.textContent = words;
       } };

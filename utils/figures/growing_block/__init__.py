@@ -42,6 +42,7 @@ def growing_block(layers: int = 6, growth: int = 12, side: int = 32) -> HTML:
         {"layers": layers, "growth": growth, "side": side},
         f"<table>{rows}</table>",
         guess=_twice_as_deep(layers, growth),
+        scripts=("numbers.js",),
     )
 
 

@@ -3,16 +3,6 @@
  */
 "use strict";
 
-const number = (n) => n.toLocaleString("en-GB");
-
-/** Three digits and a unit: 15,470,264 is "15.5 M". */
-function short(n) {
-  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (n >= size) return `${(n / size).toPrecision(3)} ${unit}`;
-  }
-  return String(n);
-}
-
 /** One layer that reads c channels and writes k: weights and batch norms. */
 function layerCost(c, k, bottleneck) {
   return bottleneck
@@ -79,6 +69,6 @@ function layerText(settings, layer) {
 }
 
 if (typeof module !== "undefined") {
-  module.exports = { dense, residual, megabytes, short, summaryText,
+  module.exports = { dense, residual, megabytes, summaryText,
     layerText };
 }

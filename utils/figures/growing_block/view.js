@@ -53,31 +53,19 @@ function mount(element, data) {
   const state = { layers: data.layers, growth: data.growth, bottleneck: true,
     compression: 0.5, chosen: data.layers };
 
-  /** A number from least to most, in steps; the arrow keys change it, too. */
-  function stepper(key, label, least, most, step) {
-    const change = (by) => {
+  /** A number from least to most, in steps. */
+  function setting(key, label, least, most, step) {
+    const { node, show } = stepper(label, [least, most], (by) => {
       state[key] = Math.min(most, Math.max(least, state[key] + by * step));
       refresh();
-    };
-    const shown = make("span", { role: "spinbutton", tabindex: 0,
-      "aria-label": label, "aria-valuemin": least, "aria-valuemax": most,
-      onkeydown: (event) => {
-        const by = { ArrowDown: -1, ArrowUp: 1 }[event.key];
-        if (!by) return;
-        event.preventDefault();
-        change(by);
-      } });
-    const node = make("div", { class: "control" }, make("span", {}, label),
-      spin(label, shown, change));
-    return { node, show: () => {
-      shown.textContent = state[key];
-      shown.setAttribute("aria-valuenow", state[key]);
-    } };
+    });
+    return { node: make("div", { class: "control" }, make("span", {}, label),
+      node), show: () => show(state[key]) };
   }
 
   const steppers = [
-    stepper("layers", "layers", 1, MOST_LAYERS, 1),
-    stepper("growth", "growth rate k", 2, MOST_GROWTH, 2),
+    setting("layers", "layers", 1, MOST_LAYERS, 1),
+    setting("growth", "growth rate k", 2, MOST_GROWTH, 2),
   ];
   const choice = (key, legend, choices) =>
     radios(id(key), legend, choices, (value) => {

@@ -60,6 +60,7 @@ def growing_network(
         data,
         f"<table>{rows}</table>",
         guess=_one_block_more(name, table),
+        scripts=("numbers.js",),
     )
 
 

@@ -1,21 +1,10 @@
 /* The arithmetic of the growing network, and its words: no page in sight, so
- * that node can test it against utils.shapes.layer_table. utils.display puts
- * this file and growing_network.js into one function.
+ * that node can test it against utils.shapes.layer_table.
  */
 "use strict";
 
 const HIDDEN = 4096;
 const CLASSES = 1000;
-const number = (n) => n.toLocaleString("en-GB");
-
-/** Three digits and a unit: 15,470,264,320 is "15.5 G". */
-function short(n) {
-  for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
-    if (n >= size) return `${(n / size).toPrecision(3)} ${unit}`;
-  }
-  return String(n);
-}
-
 /** What each stage of a network costs, and what one value behind it sees.
  *
  * A block is {convolutions, channels}: so many convolutions that keep the
@@ -76,5 +65,5 @@ function summaryText(blocks, result) {
 }
 
 if (typeof module !== "undefined") {
-  module.exports = { grow, short, fieldText, summaryText };
+  module.exports = { grow, fieldText, summaryText };
 }

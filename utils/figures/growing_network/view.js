@@ -115,7 +115,7 @@ function mount(element, data) {
     } }, "Remove the last");
   const photo = make("div", { class: "photo" });
   const gauges = make("div", { class: "gauges" });
-  const rows = make("ol", { class: "rows" });
+  const rows = make("ol", { class: "parts" });
   const blocks = make("div", { role: "toolbar", "aria-label": "Blocks" }, rows);
   oneStop(blocks, "[role=spinbutton]");
   body.append(
@@ -126,27 +126,14 @@ function mount(element, data) {
   let values = [];
 
   /** A number of a block, from least to most; next(value, by) is its step. */
-  function stepper(block, label, key, [least, most], next) {
-    const change = (by) => {
+  function setting(block, label, key, [least, most], next) {
+    const { node, show } = stepper(label, [least, most], (by) => {
       block[key] = Math.min(most, Math.max(least, next(block[key], by)));
-      show();
+      show(block[key]);
       refresh();
-    };
-    const shown = make("span", { role: "spinbutton", tabindex: 0,
-      "aria-label": label, "aria-valuemin": least, "aria-valuemax": most,
-      onkeydown: (event) => {
-        const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-        if (!by) return;
-        event.preventDefault();
-        change(by);
-      } });
-    const show = () => {
-      shown.textContent = block[key];
-      shown.setAttribute("aria-valuenow", block[key]);
-    };
-    show();
-    return make("div", { class: "control" }, make("span", {}, key),
-      spin(label, shown, change));
+    });
+    show(block[key]);
+    return make("div", { class: "control" }, make("span", {}, key), node);
   }
 
   /** Rows for the blocks there are now, and the classifier's. */
@@ -161,9 +148,9 @@ function mount(element, data) {
     rows.replaceChildren(...state.blocks.map((block, i) => {
       const name = `block ${i + 1}`;
       return row(name, `stage${i + 1}`,
-        stepper(block, `${name}, convolutions`, "convolutions", [1, 8],
+        setting(block, `${name}, convolutions`, "convolutions", [1, 8],
           (n, by) => n + by),
-        stepper(block, `${name}, channels`, "channels", [8, 2048],
+        setting(block, `${name}, channels`, "channels", [8, 2048],
           (n, by) => n * 2 ** by));
     }), row("classifier", "head"));
     // They keep the focus, which a button that is disabled would lose.

@@ -70,7 +70,9 @@ def kernel_lab(
         f"kernels ({escape(names)}) or with one of your own.</p>"
     )
     guess = _even_patch(*next(iter(rounded.items())))
-    return figure("kernel_lab", data, fallback, guess=guess)
+    return figure(
+        "kernel_lab", data, fallback, guess=guess, scripts=("paint.js",)
+    )
 
 
 def _even_patch(name: str, kernel: torch.Tensor) -> dict:

@@ -4,15 +4,6 @@
 const short = (value) =>
   (Math.round(value * 100) / 100 || 0).toFixed(2).replace("-", "−");
 
-/** Paint rows of RGB triples, one canvas pixel each; CSS enlarges them. */
-function paint(canvas, rows) {
-  canvas.height = rows.length;
-  canvas.width = rows[0].length;
-  const image = new ImageData(canvas.width, canvas.height);
-  rows.flat().forEach((colour, i) => image.data.set([...colour, 255], 4 * i));
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
 const grey = (value) => Array(3).fill(Math.round(255 * value));
 const PADDING = [74, 104, 150]; // blue, so that it is no black pixel
 
@@ -77,7 +68,7 @@ function mount(element, data) {
       make("div", { class: "stage", onpointerdown: point,
         onpointermove: point }, canvas, outline), caption);
     return { node, show: (rows, from, size, text) => {
-      paint(canvas, rows);
+      paintRows(canvas, rows);
       canvas.setAttribute("aria-label", `${title}: ${text}`);
       caption.textContent = text;
       const percent = (value, whole) => `${100 * value / whole}%`;

@@ -20,7 +20,9 @@ from utils.figures.frame import figure
 from utils.network_file import to_bytes
 
 MODES = ("layers", "where", "blocks")
-SCRIPTS = ("network.js", "network_viewer/files.js", "network_viewer/panels.js")
+SCRIPTS = ("network.js", "paint.js") + tuple(
+    f"network_viewer/{name}.js" for name in ("files", "panels")
+)
 
 
 def network_viewer(

@@ -24,17 +24,6 @@ function selection(id, label, again) {
   return { node, offer, select };
 }
 
-/** Paint a grid of numbers, one canvas pixel each; CSS enlarges them. */
-function paint(canvas, width, height, colourAt) {
-  canvas.width = width;
-  canvas.height = height;
-  const image = new ImageData(width, height);
-  for (let i = 0; i < width * height; i += 1) {
-    image.data.set([...colourAt(i), 255], 4 * i);
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
 function paintPicture(canvas, bytes) {
   const side = Math.sqrt(bytes.length / (bytes.length % 3 ? 1 : 3));
   const colours = withChannels(bytes, bytes.length / side ** 2, 3);
