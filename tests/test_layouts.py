@@ -76,7 +76,9 @@ def test_gradients_of_every_network_that_a_chapter_trains(
     chapter, instructions
 ):
     notebook = f"chapters/{chapter}.ipynb"
-    precisions = sorted(PRECISIONS)
+    # A processor with fewer instructions has no fast bfloat16, and fit would
+    # not choose it there.
+    precisions = sorted(PRECISIONS if instructions == "all" else {"float32"})
     done = run(CHECKS, notebook, *precisions, instructions=instructions)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "right" in done.stdout
