@@ -39,6 +39,7 @@ STATES = {
         "Where does it look?",
         "Residual blocks",
     ],
+    "inception_builder": ["4e", "No reductions"],
     "growing_block": ["Twice the layers", "Twice the k"],
     "reuse_map": ["3", "weight"],
 }

@@ -1001,7 +1001,10 @@ def test_networks_of_the_readers_own(engine, tmp_path, html, net, pictures):
 
 # In the built pages
 
-CHAPTERS = ("02_alexnet", "03_vgg", "04_nin", "06_resnet", "07_densenet")
+CHAPTERS = (
+    *("02_alexnet", "03_vgg", "04_nin", "05_googlenet"),
+    *("06_resnet", "07_densenet"),
+)
 
 
 def saved_by_the_chapters_line(name: str, net, split, names) -> None:
@@ -1018,6 +1021,7 @@ def saved_by_the_chapters_line(name: str, net, split, names) -> None:
     known |= {"data": data, "final": result}
     known |= {"names": names, "class_names": names}
     known |= {"own_runs": [{"test": result}]}
+    known |= {"last": {"validation_accuracy": 0.5}}
     exec(line, known | {"resnet_20": [{"test": result}]})
 
 

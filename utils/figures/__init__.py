@@ -4,6 +4,7 @@ from utils.figures.channel_mixer import channel_mixer
 from utils.figures.class_map_viewer import class_map_viewer
 from utils.figures.growing_block import growing_block
 from utils.figures.growing_network import growing_network
+from utils.figures.inception_builder import inception_builder
 from utils.figures.kernel_lab import kernel_lab
 from utils.figures.network_viewer import network_viewer
 from utils.figures.reuse_map import reuse_map
@@ -14,6 +15,7 @@ __all__ = [
     "class_map_viewer",
     "growing_block",
     "growing_network",
+    "inception_builder",
     "kernel_lab",
     "network_viewer",
     "reuse_map",
