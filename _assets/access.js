@@ -133,13 +133,20 @@ window.bookSay = (() => {
 
   // Sections out of sight are laid out only when they come near (book.css), and
   // nothing in them is observed before. They are asked in the browser's idle
-  // moments. Safari has neither the one nor the other.
-  const rest = [...boxes];
-  window.requestIdleCallback?.(function next(deadline) {
+  // moments, again when the window changes. Safari has neither the one nor the
+  // other.
+  let rest = [];
+  function askSome(deadline) {
     while (rest.length && deadline.timeRemaining() > 5)
       settle(rest.splice(0, 8));
-    if (rest.length) requestIdleCallback(next);
-  });
+    if (rest.length) requestIdleCallback(askSome);
+  }
+  function askAll() {
+    if (!rest.length) window.requestIdleCallback?.(askSome);
+    rest = [...boxes];
+  }
+  askAll();
+  addEventListener("resize", askAll);
 })();
 
 /* When a drawer closes, the focus returns to the button that opened it. */

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -11,6 +12,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 from tests.test_pages import ROOT, address, opened, site
 
@@ -102,9 +104,18 @@ def test_a_formula_is_a_stop_where_it_scrolls(browser, address):
         [tag, document.getElementById("equation-" + tag).tabIndex]))"""
     with opened(browser, url, width=390) as (page, _):
         assert page.evaluate(stops) == {"6.1": -1, "6.4": 0}
-        page.locator("[id='equation-6.4']").scroll_into_view_if_needed()
         page.set_viewport_size({"width": 1280, "height": 900})
         page.wait_for_function(f"({stops})()['6.4'] === -1")
+
+
+def test_the_theme_makes_no_stops(little_book):
+    """access.js does; a theme without the known part must not pass."""
+    _, out = little_book
+    script = out / "_static/scripts/pydata-sphinx-theme.js"
+    assert '[":not(*)"].join' in script.read_text("utf-8")
+    app = SimpleNamespace(outdir=out)
+    with pytest.raises(ExtensionError, match="in 0 places"):
+        light_pages.take_tab_stops(app, None)  # for the second time
 
 
 def test_pictures_come_when_they_are_needed(little_book):

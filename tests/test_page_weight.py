@@ -116,7 +116,7 @@ def test_only_sections_near_the_reader_are_laid_out(browser, address, chapter):
 # Jumps to every place there is, and says which are not below the page's bar.
 JUMP = """async () => {
     const missed = [];
-    const { body, documentElement: root } = document;
+    const root = document.documentElement;
     for (const section of document.querySelectorAll("article section[id]")) {
         location.hash = section.id;
         for (let i = 0; i < 6; i += 1)
