@@ -68,6 +68,7 @@ def opened(engine, folder, name: str, **how) -> None:
     engine.open(page_of(folder, of_a_chapter(name)), **how)
     if name == "network_viewer":
         engine.wait_for(f".{name}-summary", "The network says")
+    assert engine.said == [], "a script is missing or fails"
 
 
 def states(engine, name: str):

@@ -662,11 +662,18 @@ def check_5_7(unread):
             raise NotYet(
                 "The network was in training mode, and is not any more."
             )
+        what = f"blocks {sorted(skipped)}" if skipped else "no block"
+        where = f"In a chain in which {what} is left unread"
+        for name in right:
+            if name not in answer:
+                raise NotYet(f"{where}, {name} is missing.")
+        for name in answer:
+            if name not in right:
+                raise NotYet(f"{where}, it finds {name}, which is read.")
         if answer != right:
-            what = f"blocks {sorted(skipped)}" if skipped else "no block"
             raise NotYet(
-                f"In a chain in which {what} is left unread it finds "
-                f"{answer[:2] or 'nothing'}, not {right[:2] or 'nothing'}."
+                f"{where}, the names are right, but twice or not in the order "
+                "of the parameters."
             )
     return "Two chains with unread blocks, one without, and a silent ReLU."
 
@@ -704,11 +711,15 @@ def wrong_5_7():
     yield Wrong(
         "all of them",
         lambda net, x: [n for n, _ in net.named_parameters()],
-        "it finds",
+        "it finds blocks.0.0.weight, which is read",
     )
     yield Wrong(
         "copied",
-        lambda net, x: ["blocks.1.0.weight", "blocks.1.0.bias"],
-        "not nothing",
+        lambda net, x: [
+            f"blocks.1.{part}.{kind}"
+            for part in (0, 1)
+            for kind in ("weight", "bias")
+        ],
+        "no block is left unread, it finds blocks.1.0.weight",
         copied=True,
     )

@@ -8,6 +8,7 @@ from IPython.display import HTML
 
 from utils.figures.frame import figure
 
+SCRIPTS = ("paint.js",)
 LARGEST = 64  # pixels a side; the figure carries every picture as text
 
 
@@ -80,7 +81,7 @@ def channel_mixer(
         f"among {escape(', '.join(paints))}.</p>"
     )
     return figure(
-        "channel_mixer", data, fallback, guess=guess, scripts=("paint.js",)
+        "channel_mixer", data, fallback, guess=guess, scripts=SCRIPTS
     )
 
 

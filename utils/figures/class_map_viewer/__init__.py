@@ -10,6 +10,7 @@ from IPython.display import HTML
 from utils.data import Split
 from utils.figures.frame import figure
 
+SCRIPTS = ("paint.js",)
 LARGEST = 64  # pixels a side; the figure carries every picture as text
 
 
@@ -73,7 +74,7 @@ def class_map_viewer(
         f"network that tells apart: {escape(', '.join(class_names))}.</p>"
     )
     return figure(
-        "class_map_viewer", data, fallback, guess=guess, scripts=("paint.js",)
+        "class_map_viewer", data, fallback, guess=guess, scripts=SCRIPTS
     )
 
 

@@ -4,6 +4,8 @@ from IPython.display import HTML
 
 from utils.figures.frame import figure
 
+SCRIPTS = ("numbers.js",)
+
 
 def growing_block(layers: int = 6, growth: int = 12, side: int = 32) -> HTML:
     """The interactive figure that grows a dense block.
@@ -42,7 +44,7 @@ def growing_block(layers: int = 6, growth: int = 12, side: int = 32) -> HTML:
         {"layers": layers, "growth": growth, "side": side},
         f"<table>{rows}</table>",
         guess=_twice_as_deep(layers, growth),
-        scripts=("numbers.js",),
+        scripts=SCRIPTS,
     )
 
 

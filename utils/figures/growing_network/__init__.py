@@ -12,6 +12,8 @@ from PIL import Image
 from utils.figures.frame import figure
 from utils.shapes import LayerTable
 
+SCRIPTS = ("numbers.js",)
+
 
 def growing_network(
     picture: torch.Tensor, networks: dict[str, LayerTable]
@@ -60,7 +62,7 @@ def growing_network(
         data,
         f"<table>{rows}</table>",
         guess=_one_block_more(name, table),
-        scripts=("numbers.js",),
+        scripts=SCRIPTS,
     )
 
 

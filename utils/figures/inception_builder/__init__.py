@@ -6,6 +6,7 @@ from IPython.display import HTML
 
 from utils.figures.frame import figure
 
+SCRIPTS = ("numbers.js",)
 NUMBERS = 6  # 1 × 1, reduction and 3 × 3, reduction and 5 × 5, projection
 
 
@@ -70,7 +71,7 @@ def inception_builder(
         {"stages": stages},
         f"<table>{rows}</table>",
         guess=_twice_the_five(*next(iter(stages.items()))),
-        scripts=("numbers.js",),
+        scripts=SCRIPTS,
     )
 
 

@@ -7,6 +7,8 @@ from IPython.display import HTML
 
 from utils.figures.frame import figure
 
+SCRIPTS = ("paint.js",)
+
 
 def kernel_lab(
     pictures: dict[str, torch.Tensor], kernels: dict[str, torch.Tensor]
@@ -70,9 +72,7 @@ def kernel_lab(
         f"kernels ({escape(names)}) or with one of your own.</p>"
     )
     guess = _even_patch(*next(iter(rounded.items())))
-    return figure(
-        "kernel_lab", data, fallback, guess=guess, scripts=("paint.js",)
-    )
+    return figure("kernel_lab", data, fallback, guess=guess, scripts=SCRIPTS)
 
 
 def _even_patch(name: str, kernel: torch.Tensor) -> dict:
