@@ -228,7 +228,10 @@
     const section = document.getElementById(
       decodeURIComponent(location.hash.slice(1)));
     if (!section) return;
-    const all = ranges(section, words(found));
+    // What a term of the glossary means stands behind it.
+    const parts = section.matches("dt")
+      ? [section, section.nextElementSibling] : [section];
+    const all = parts.flatMap((part) => ranges(part, words(found)));
     CSS.highlights.set("search-found", new Highlight(...all));
     try { // the address that one copies is that of the section
       history.replaceState(null, "", location.pathname + location.hash);
@@ -242,7 +245,9 @@
       CSS.highlights.delete("search-found");
       hide.remove();
     });
-    section.querySelector("h1, h2, h3, h4").after(hide);
+    const heading = section.querySelector("h1, h2, h3, h4");
+    if (heading) heading.after(hide);
+    else section.append(hide);
     // The section's beginning is in sight; a word may stand far below it.
     const { commonAncestorContainer: place } = all[0];
     const element = place.parentElement;
