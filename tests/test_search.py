@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.test_pages import address, opened, site
+from tests.test_pages import AXE, AXE_RUN, address, opened, site
 
 __all__ = ["address", "site"]
 
@@ -90,6 +90,25 @@ def test_a_hit_leads_to_its_section(browser, root):
         page.locator(".search-hide").click()
         assert page.evaluate(MARKED) == []
         assert page.locator(".search-hide").count() == 0
+        assert found == []
+
+
+@pytest.mark.parametrize("typed", ["jump", "growth rate", "dense block"])
+def test_a_term_leads_to_its_entry_in_the_glossary(browser, root, typed):
+    anchor = f"term-{typed.replace(' ', '-')}"
+    with opened(browser, f"{root}/search.html") as (page, found):
+        assert f"glossary#{anchor}" in page.evaluate(FIRST, typed)
+        page.locator(f".bd-search-container li a[href$='#{anchor}']").click()
+        page.wait_for_function(f"({MARKED})().length")
+        marked = " ".join(page.evaluate(MARKED)).lower()
+        assert set(typed.split()) <= set(marked.split())
+        term = page.locator(f"#{anchor}")
+        assert term.is_visible()
+        assert term.locator(".search-hide").count() == 1
+        page.evaluate(AXE)
+        assert page.evaluate(AXE_RUN) == []
+        page.locator(".search-hide").click()
+        assert page.evaluate(MARKED) == []
         assert found == []
 
 
