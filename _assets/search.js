@@ -13,7 +13,7 @@
   ];
   const MOST = 30; // hits that are shown
   const ROOM = 180; // characters of an excerpt
-  const ASKS = /#(exercise|quiz|sources)/;
+  const ASIDE = /#(exercise|quiz|sources)|^bibliography/;
   const EMPTY = new Set(("a an and are as at be by can did do does for from has "
     + "have how i in is it its of on or that the their there these they this to "
     + "was what when where which who why will with").split(" "));
@@ -86,8 +86,9 @@
       tokenize: asked,
       boost: { title: 4, code: 0.3 },
       weights: { prefix: 0.2, fuzzy: 0.2 }, // beside 1 for the word itself
-      // Readers look for what explains a thing rather than for what asks.
-      boostDocument: (id) => (ASKS.test(id) ? 0.5 : 1),
+      // Readers look for what explains a thing rather than for what asks or
+      // names a source.
+      boostDocument: (id) => (ASIDE.test(id) ? 0.5 : 1),
       prefix: (word) => word.length > 2 && !/^[\d.]+$/.test(word),
       fuzzy: (word) => (word.length > 4 && !/\d/.test(word) ? 0.2 : false),
     };

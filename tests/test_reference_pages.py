@@ -114,7 +114,7 @@ def bold(notebook: NotebookNode) -> list[tuple[str, bool, str]]:
             if node.type == "heading" and node.level == 0:
                 section = next(slugs)
             if node.type == "inline":
-                for place, part in enumerate(node.children[0].siblings):
+                for place, part in enumerate(node.children):
                     if part.type == "strong":
                         words = "".join(
                             leaf.content
@@ -199,14 +199,14 @@ def wrong_in_glossary(text: str, places: tuple = PLACES) -> list[str]:
             found.append(f"no such heading: {term!r} leads to {link}")
         elif number_of(link) != int(number):
             found.append(f"wrong number: {term!r} is in chapter {link}")
-        links = [
-            link
+        bold_in = [
+            place
             for name in (term.lower(), f"{term.lower()}s")
-            for link in defining.get(name, [])
+            for place in defining.get(name, [])
         ]
-        if links and link not in links:
+        if bold_in and link not in bold_in:
             found.append(
-                f"elsewhere: {term!r} is in bold in {' and '.join(links)}"
+                f"elsewhere: {term!r} is in bold in {' and '.join(bold_in)}"
             )
     return found
 
@@ -298,8 +298,9 @@ def source(link: str) -> str:
 
 
 def links_in(text: str) -> list[str]:
-    """The links of a Markdown text to other hosts."""
-    return re.findall(r"\]\((https?://[^)\s]+)\)", text)
+    """The links of a text to other hosts, however they are written."""
+    every = re.findall(r"https?://[^\s()<>\[\]\"'`]+", text)
+    return [link.rstrip(".,;:") for link in every]
 
 
 def texts() -> dict[str, str]:
@@ -436,8 +437,9 @@ def test_what_is_wrong_in_the_bibliography_is_found(finding, old, new):
         "https://example.org/a-post",
     ],
 )
-def test_a_new_source_is_found(link):
-    pages = {**TEXTS, "chapters/09_new": f"See [this]({link})."}
+@pytest.mark.parametrize("way", ["[this]({})", "<a href='{}'>it</a>", "{}"])
+def test_a_new_source_is_found(link, way):
+    pages = {**TEXTS, "chapters/09_new": f"See {way.format(link)}."}
     (found,) = wrong_in_bibliography(BIBLIOGRAPHY, pages)
     assert found == (
         f"missing: {source(link)}, it would end: Cited in "
