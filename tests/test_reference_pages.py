@@ -283,7 +283,6 @@ def test_no_exception_is_left_over():
 NO_SOURCES = {"https://creativecommons.org/licenses/by/4.0": "the licence"}
 # Cited as a whole, whichever of their pages a link leads to.
 WHOLE = {"d2l.ai", "docs.pytorch.org"}
-NAMES = {"index": "the cover", "accessibility": "Accessibility"}
 
 
 def source(link: str) -> str:
@@ -329,15 +328,19 @@ def cited(pages: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
+def link_to(page: str) -> str:
+    """How an entry names a page that cites it."""
+    if page.startswith("chapters/"):
+        return f"[chapter {number_of(page)}]({page}.ipynb)"
+    if page == TOC["root"]:
+        return f"[the cover]({page}.md)"
+    text = (ROOT / f"{page}.md").read_text("utf-8")
+    return f"[{re.search('^# (.+)$', text, re.MULTILINE)[1]}]({page}.md)"
+
+
 def sentence(pages: list[str]) -> str:
     """How an entry names the pages that cite it."""
-    links = [
-        f"[chapter {number_of(page)}]({page}.ipynb)"
-        if page.startswith("chapters/")
-        else f"[{NAMES[page]}]({page}.md)"
-        for page in pages
-    ]
-    *first, last = links
+    *first, last = map(link_to, pages)
     return f"Cited in {', '.join(first)}{' and ' * bool(first)}{last}."
 
 
