@@ -13,7 +13,7 @@
   ];
   const MOST = 30; // hits that are shown
   const ROOM = 180; // characters of an excerpt
-  const ASKS = /#(exercise|quiz|sources)/;
+  const ASIDE = /#(exercise|quiz|sources)|^bibliography/;
   const EMPTY = new Set(("a an and are as at be by can did do does for from has "
     + "have how i in is it its of on or that the their there these they this to "
     + "was what when where which who why will with").split(" "));
@@ -86,8 +86,9 @@
       tokenize: asked,
       boost: { title: 4, code: 0.3 },
       weights: { prefix: 0.2, fuzzy: 0.2 }, // beside 1 for the word itself
-      // Readers look for what explains a thing rather than for what asks.
-      boostDocument: (id) => (ASKS.test(id) ? 0.5 : 1),
+      // Readers look for what explains a thing rather than for what asks or
+      // names a source.
+      boostDocument: (id) => (ASIDE.test(id) ? 0.5 : 1),
       prefix: (word) => word.length > 2 && !/^[\d.]+$/.test(word),
       fuzzy: (word) => (word.length > 4 && !/\d/.test(word) ? 0.2 : false),
     };
@@ -228,7 +229,10 @@
     const section = document.getElementById(
       decodeURIComponent(location.hash.slice(1)));
     if (!section) return;
-    const all = ranges(section, words(found));
+    // What a term of the glossary means stands behind it.
+    const parts = section.matches("dt")
+      ? [section, section.nextElementSibling] : [section];
+    const all = parts.flatMap((part) => ranges(part, words(found)));
     CSS.highlights.set("search-found", new Highlight(...all));
     try { // the address that one copies is that of the section
       history.replaceState(null, "", location.pathname + location.hash);
@@ -242,7 +246,9 @@
       CSS.highlights.delete("search-found");
       hide.remove();
     });
-    section.querySelector("h1, h2, h3, h4").after(hide);
+    const heading = section.querySelector("h1, h2, h3, h4");
+    if (heading) heading.after(hide);
+    else section.append(hide);
     // The section's beginning is in sight; a word may stand far below it.
     const { commonAncestorContainer: place } = all[0];
     const element = place.parentElement;

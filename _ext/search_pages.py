@@ -37,6 +37,12 @@ def sections(article: Tag) -> Iterator[list[str]]:
     """
     for useless in article.select(LEFT_OUT):
         useless.decompose()
+    # A term of the glossary and what it means are a section of their own.
+    for term in article.select("dl.glossary > dt[id]"):
+        meaning = term.find_next_sibling("dd")
+        section = Tag(name="section", attrs={"id": term["id"]})
+        term.wrap(section).append(meaning)
+        term.name = "h3"
     for last in article.select(ENDS_A_WORD):
         last.append(" ")
     # From the end, so that what lies within a section leaves it before.

@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests" / "anchors.txt"
 # What shows its link, and the solutions.
-PLACES = "section[id], figure[id], .math[id], .cell[id], details[id]"
+PLACES = "section[id], figure[id], .math[id], .cell[id], details[id], dt[id]"
 
 
 def published(file: Path = LIST) -> set[str]:

@@ -114,7 +114,7 @@ def _mime_types(cell):
     return [m for o in cell.outputs for m in o.get("data", {})]
 
 
-def _headings(notebook):
+def headings(notebook):
     """Return (level, slug, text) of every heading; links lead to slugs."""
     found, slugs = [], set()
     for _, cell in _cells(notebook, "markdown"):
@@ -186,7 +186,7 @@ def begins_with_setup(notebook: NotebookNode) -> list[str]:
         first.cell_type != "markdown"
     ):
         found.append("cell 0 is not Markdown that begins with `# Title`")
-    if [level for level, _, _ in _headings(notebook)].count(1) != 1:
+    if [level for level, _, _ in headings(notebook)].count(1) != 1:
         found.append("there is not exactly one heading of level 1")
     if second.get("source") != SETUP_CELL:
         found.append("cell 1 is not the text of tools/setup_cell.py")
@@ -366,10 +366,10 @@ def is_portable(notebook: NotebookNode) -> list[str]:
 
 def has_steady_headings(notebook: NotebookNode) -> list[str]:
     """Heading levels go down one at a time."""
-    headings = _headings(notebook)
+    every = headings(notebook)
     return [
         f"heading {text!r} jumps from level {above} to {level}"
-        for (above, _, _), (level, _, text) in pairwise(headings)
+        for (above, _, _), (level, _, text) in pairwise(every)
         if level > above + 1
     ]
 
@@ -659,7 +659,7 @@ def has_whole_links(path: Path) -> list[str]:
                     "follows letters of ASCII only"
                 )
             elif anchor and target.suffix == ".ipynb":
-                slugs = [s for _, s, _ in _headings(nbformat.read(target, 4))]
+                slugs = [s for _, s, _ in headings(nbformat.read(target, 4))]
                 if anchor not in slugs:
                     found.append(
                         f"{label}: {link} leads to no heading; write it as "
