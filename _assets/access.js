@@ -133,8 +133,8 @@ window.bookSay = (() => {
 
   // Sections out of sight are laid out only when they come near (book.css), and
   // nothing in them is observed before. They are asked in the browser's idle
-  // moments, again when the window changes. Safari has neither the one nor the
-  // other.
+  // moments, again when the window changes or letters arrive that make a formula
+  // wider. Safari has neither sections that wait nor idle moments.
   let rest = [];
   function askSome(deadline) {
     while (rest.length && deadline.timeRemaining() > 5)
@@ -147,6 +147,7 @@ window.bookSay = (() => {
   }
   askAll();
   addEventListener("resize", askAll);
+  document.fonts.addEventListener("loadingdone", askAll);
 })();
 
 /* When a drawer closes, the focus returns to the button that opened it. */

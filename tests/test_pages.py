@@ -54,9 +54,13 @@ SETTLED = """async () => {
     }));
     // What the page does in idle moments: figures, stops of the Tab key.
     const end = Date.now() + HANGS;
-    let left;
-    while (left = document.querySelector("[data-figure]:not([data-mounted]), "
-            + "article :is(pre, div.math):not([tabindex])")) {
+    const wrong = (box) =>
+        box.tabIndex !== (box.scrollWidth > box.clientWidth ? 0 : -1);
+    const waiting = () => [
+        ...document.querySelectorAll("[data-figure]:not([data-mounted]), "
+            + "article pre:not([tabindex])"),
+        ...[...document.querySelectorAll("article div.math")].filter(wrong)];
+    for (let left; (left = waiting()[0]); ) {
         if (Date.now() > end)
             throw new Error(`never settled: ${left.outerHTML.slice(0, 99)}`);
         await new Promise(requestIdleCallback);
@@ -224,9 +228,9 @@ BAD = {
     "console error": "<script>console.error('oh')</script>",
     "page error": "<script>throw new Error('oh')</script>",
     "formula not typeset": '<span class="math">\\(x\\)</span>',
-    "formula cut off": '<div class="math" tabindex="-1" style="width: 9em">'
-    '<math></math><span class="katex-html">'
-    '<span style="display: block; margin-left: -4em">long</span></span></div>',
+    "formula cut off": '<div class="math" style="width: 9em"><math></math>'
+    '<span class="katex-html"><span style="display: block; margin-left: -4em">'
+    "long</span></span></div>",
     "icon without a picture": '<i class="fa-solid fa-cat"></i>',
     "broken image": '<img alt="A cat" src="data:image/png;base64,AAAA">',
     "image without alt text": "<img src='data:image/gif;base64,R0lGODlhAQABA"
