@@ -15,9 +15,10 @@ const COSTS = {
 /** From how many times the smallest on an axis is logarithmic. */
 const WIDE = 8;
 
-/** Three digits at most: 50,000 is "50 k", 0.0299 stays. */
+/** Three digits at most: 50,000 is "50 k", 0.0299 stays. No line ends in it. */
 const amount = (value) => short(Number(value.toPrecision(3)))
-  .replace(/\.(\d*?)0+ /, (_, digits) => digits ? `.${digits} ` : " ").trim();
+  .replace(/\.(\d*?)0+ /, (_, digits) => digits ? `.${digits} ` : " ")
+  .replace(" ", "\u00a0");
 
 const percent = (value) => `${value.toFixed(1)}\u00a0%`;
 
@@ -95,8 +96,12 @@ const overlap = (a, b) =>
   Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)) *
   Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
 
-const boxAround = ({ x, y }, half) =>
-  ({ left: x - half, right: x + half, top: y - half, bottom: y + half });
+/** The box that holds these points, and some pixels around. */
+function boxAround(points, around) {
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  return { left: Math.min(...xs) - around, right: Math.max(...xs) + around,
+    top: Math.min(...ys) - around, bottom: Math.max(...ys) + around };
+}
 
 /** The line from a mark to its label: points a few pixels apart. */
 function leader({ x, y }, box) {
@@ -111,9 +116,9 @@ function leader({ x, y }, box) {
 /** Boxes of a size around a mark, nearer ones first, all within the area. */
 function boxesNear({ x, y }, [wide, high], [width, height]) {
   const boxes = [];
-  for (let far = 8; far < width; far += 8) {
-    for (let turn = 0; turn < 16; turn += 1) {
-      const angle = turn * Math.PI / 8;
+  for (let far = 8; far < 160; far += 4) {
+    for (let turn = 0; turn < 40; turn += 1) {
+      const angle = turn * Math.PI / 20;
       const left = x - wide / 2 + Math.cos(angle) * (wide / 2 + far);
       const top = y - high / 2 + Math.sin(angle) * (high / 2 + far);
       const box = { left, top, right: left + wide, bottom: top + high, far };
@@ -121,49 +126,76 @@ function boxesNear({ x, y }, [wide, high], [width, height]) {
         box.bottom <= height) boxes.push(box);
     }
   }
-  return boxes;
+  return boxes.length ? boxes
+    : [{ left: 0, top: 0, right: wide, bottom: high, far: 0 }];
 }
 
 /**
  * A box for each mark's label, where it hides as little as can be.
  *
  * marks are {x, y} in an area [width, height], sizes [width, height] of the
- * labels; what lies in `others`, boxes too, is better not hidden.
+ * labels; what lies in `others`, boxes too, is better not hidden. The labels
+ * look for a place one after the other, a few times. Who comes first matters,
+ * so several orders are tried.
  */
 function placeLabels(marks, sizes, area, others) {
-  const around = marks.map((mark) => boxAround(mark, 7));
+  const around = marks.map((mark) => boxAround([mark], 7));
   const choices = marks.map((mark, i) => boxesNear(mark, sizes[i], area));
-  const found = [];
-  const trouble = (i, box) => {
-    const line = leader(marks[i], box);
-    const meets = (other) => line.some(({ x, y }) => x > other.left &&
-      x < other.right && y > other.top && y < other.bottom);
-    let sum = box.far;
-    marks.forEach((_, k) => {
-      if (overlap(box, around[k])) sum += 400;
-      if (k === i) return;
-      if (meets(around[k])) sum += 100;
-      if (!found[k]) return;
-      if (overlap(box, found[k])) sum += 2000 + overlap(box, found[k]);
-      if (meets(found[k]) || leader(marks[k], found[k]).some(({ x, y }) =>
-        overlap(box, boxAround({ x, y }, 1)))) sum += 300;
-    });
-    for (const other of others) if (overlap(box, other)) sum += 25;
-    return sum;
+  const meets = (line, box) => line.some(({ x, y }) => x > box.left &&
+    x < box.right && y > box.top && y < box.bottom);
+
+  const lineOf = (i, box) => {
+    box.line ??= leader(marks[i], box);
+    return box.line;
   };
-  const corner = { left: 0, top: 0 };
-  for (let round = 0; round < 4; round += 1) {
-    marks.forEach((_, i) => {
-      let least = Infinity;
-      for (const box of choices[i]) {
-        if (box.far > least) break; // what comes is no better
-        const sum = trouble(i, box);
-        if (sum < least) [least, found[i]] = [sum, box];
-      }
-      found[i] ??= { ...corner, right: sizes[i][0], bottom: sizes[i][1] };
-    });
+
+  /** What is wrong with a box, if that is not more than `most`. */
+  function trouble(i, box, found, most) {
+    let sum = box.far;
+    for (const mark of around) if (overlap(box, mark)) sum += 400;
+    for (const other of others) if (overlap(box, other)) sum += 25;
+    const rest = marks.map((_, k) => k).filter((k) => k !== i);
+    for (const k of rest) {
+      const hidden = found[k] ? overlap(box, found[k]) : 0;
+      if (hidden) sum += 2000 + hidden;
+    }
+    if (sum > most) return sum; // lines take longer to look at
+    const line = lineOf(i, box);
+    for (const k of rest) {
+      if (meets(line, around[k])) sum += 100;
+      if (!found[k]) continue;
+      const its = lineOf(k, found[k]);
+      if (meets(line, found[k]) || meets(its, box)) sum += 300;
+      if (line.some((spot) => meets(its, boxAround([spot], 3)))) sum += 100;
+    }
+    return sum;
   }
-  return found;
+
+  function settle(order) {
+    const found = [];
+    let total = 0;
+    for (let round = 0; round < 4; round += 1) {
+      total = 0;
+      for (const i of order) {
+        let least = Infinity;
+        for (const box of choices[i]) {
+          if (box.far > least) break; // what comes is no better
+          const sum = trouble(i, box, found, least);
+          if (sum < least) [least, found[i]] = [sum, box];
+        }
+        total += least;
+      }
+    }
+    return { found, total };
+  }
+
+  const orders = ["x", "y"].flatMap((key) => {
+    const order = marks.map((_, i) => i)
+      .sort((i, k) => marks[i][key] - marks[k][key]);
+    return [order, [...order].reverse()];
+  });
+  return orders.map(settle).sort((one, other) => one.total - other.total)[0]
+    .found;
 }
 
 // The drawing of a network: a layer is as wide as it has channels.
@@ -191,7 +223,8 @@ function layersText(layers) {
 
 // Sentences
 
-const withUnit = (row, cost) => `${amount(row[cost])} ${COSTS[cost][1]}`.trim();
+const withUnit = (row, cost) =>
+  `${amount(row[cost])}\u00a0${COSTS[cost][1]}`.trim();
 
 const seedsText = ({ seeds }) =>
   `${seeds.length} seed${seeds.length === 1 ? "" : "s"}`;

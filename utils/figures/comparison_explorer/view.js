@@ -50,9 +50,9 @@ function drawChart(width, height, axes, points, line, labels) {
       line.slice(1).map(({ left, top }) => `H${left}V${top}`).join(""));
   }
   points.forEach(({ left, top }, i) => {
-    const along = leader({ x: left, y: top }, labels[i]);
-    if (along.length > 4) {
-      path("leader", `M${left} ${top}L${along.at(-1).x} ${along.at(-1).y}`);
+    const end = leader({ x: left, y: top }, labels[i]).at(-1);
+    if (Math.hypot(end.x - left, end.y - top) > 10) {
+      path("leader", `M${left} ${top}L${end.x} ${end.y}`);
     }
   });
   points.forEach((point) => {
@@ -107,7 +107,8 @@ function mount(element, data) {
     plot, missing,
     make("p", { class: "caption" }, "The line joins the networks to which " +
       "none is preferable: none costs no more, errs no more, and is better " +
-      "in one of the two. Their marks are filled. ", spread), summary,
+      "in one of the two. Their marks are filled. It goes by the means: " +
+      "where seeds overlap, so may the order. ", spread), summary,
     make("div", { class: "card" },
       make("p", { class: "title" }, who, " ", link), layers, values),
     make("details", {}, make("summary", {}, "Data of the chart"),
@@ -182,17 +183,18 @@ function mount(element, data) {
     const best = new Set(frontier(points).map(({ name }) => name));
     const line = all.filter(({ name }) => best.has(name));
     const inArea = (left, top) => ({ x: left - EDGE.left, y: top - EDGE.top });
+    const between = (...ends) => boxAround(ends.map((end) => inArea(...end)), 2);
     const sizes = points.map(({ name }) => {
       const { offsetWidth, offsetHeight } = buttons.get(name);
       return [offsetWidth || 7 * name.length + 8, offsetHeight || 22];
     });
-    const inTheWay = all.map((one) => {
-      const from = inArea(one.left, axes.placeY(one.high)).y;
-      const to = inArea(one.left, axes.placeY(one.low)).y;
-      const { x: middle } = inArea(one.left, 0);
-      return { left: middle - 2, right: middle + 2, top: Math.min(from, to),
-        bottom: Math.max(from, to) };
-    });
+    // What a label should not hide: the seeds, and the steps of the line.
+    const inTheWay = [
+      ...all.map(({ left, low, high }) => between([left, axes.placeY(low)],
+        [left, axes.placeY(high)])),
+      ...line.slice(1).flatMap(({ left, top }, i) => [
+        between([line[i].left, line[i].top], [left, line[i].top]),
+        between([left, line[i].top], [left, top])])];
     const labels = placeLabels(all.map(({ left, top }) => inArea(left, top)),
       sizes, area, inTheWay).map((box) => ({
       left: box.left + EDGE.left, right: box.right + EDGE.left,
@@ -230,7 +232,9 @@ function mount(element, data) {
       one.layers.map(([, own]) => own ?? 1)));
     layers.replaceChildren(
       drawLayers(width, row.layers, channelWidth(everyRow, width), side),
-      make("p", { class: "caption" }, layersText(row.layers)));
+      make("p", { class: "caption" }, `${layersText(row.layers)} All ` +
+        "networks are drawn to one scale: a layer is as high as its maps and " +
+        "as wide as it has channels, blue for convolutions."));
     const value = (label, shown) => make("div", {}, make("span", {}, label),
       shown);
     values.replaceChildren(
