@@ -114,7 +114,7 @@ function leader({ x, y }, box) {
 }
 
 /** Boxes of a size around a mark, nearer ones first, all within the area. */
-function boxesNear({ x, y }, [wide, high], [width, height]) {
+function boxesNear({ x, y }, [wide, high], area) {
   const boxes = [];
   for (let far = 8; far < 160; far += 4) {
     for (let turn = 0; turn < 40; turn += 1) {
@@ -122,19 +122,20 @@ function boxesNear({ x, y }, [wide, high], [width, height]) {
       const left = x - wide / 2 + Math.cos(angle) * (wide / 2 + far);
       const top = y - high / 2 + Math.sin(angle) * (high / 2 + far);
       const box = { left, top, right: left + wide, bottom: top + high, far };
-      if (left >= 0 && top >= 0 && box.right <= width &&
-        box.bottom <= height) boxes.push(box);
+      if (left >= area.left && top >= area.top && box.right <= area.right &&
+        box.bottom <= area.bottom) boxes.push(box);
     }
   }
+  const { left, top } = area;
   return boxes.length ? boxes
-    : [{ left: 0, top: 0, right: wide, bottom: high, far: 0 }];
+    : [{ left, top, right: left + wide, bottom: top + high, far: 0 }];
 }
 
 /**
  * A box for each mark's label, where it hides as little as can be.
  *
- * marks are {x, y} in an area [width, height], sizes [width, height] of the
- * labels; what lies in `others`, boxes too, is better not hidden. The labels
+ * marks are {x, y}, sizes [width, height] of the labels, the area is a box;
+ * what lies in `others`, boxes too, is better not hidden. The labels
  * look for a place one after the other, a few times. Who comes first matters,
  * so several orders are tried.
  */

@@ -26,43 +26,36 @@ function drawChart(width, height, axes, points, line, labels) {
   const svg = make("svg", { class: "chart", "aria-hidden": "true",
     focusable: "false", viewBox: `0 0 ${width} ${height}` });
   const bottom = height - EDGE.bottom;
-  const text = (kind, x, y, words) =>
-    svg.append(make("text", { class: kind, x, y }, words));
-  for (const tick of axes.x.ticks) {
-    svg.append(make("path", { class: "grid",
-      d: `M${axes.placeX(tick)} ${EDGE.top}V${bottom}` }));
-    text("tick-x", axes.placeX(tick), bottom + 17, amount(tick));
-  }
-  for (const tick of axes.y.ticks) {
-    svg.append(make("path", { class: "grid",
-      d: `M${EDGE.left} ${axes.placeY(tick)}H${width - EDGE.right}` }));
-    text("tick-y", EDGE.left - 6, axes.placeY(tick) + 4, `${amount(tick)} %`);
-  }
-  text("title-y", 0, 14, axes.titleY);
-  text("title-x", width - EDGE.right, height - 6, axes.titleX);
   const path = (kind, d) => {
     const node = make("path", { class: kind, d });
     svg.append(node);
     return node;
   };
-  if (line.length > 1) {
-    path("line", `M${line[0].left} ${line[0].top}` +
-      line.slice(1).map(({ left, top }) => `H${left}V${top}`).join(""));
+  const text = (kind, x, y, words) =>
+    svg.append(make("text", { class: kind, x, y }, words));
+  for (const tick of axes.x.ticks) {
+    path("grid", `M${axes.placeX(tick)} ${EDGE.top}V${bottom}`);
+    text("tick-x", axes.placeX(tick), bottom + 17, amount(tick));
   }
-  points.forEach(({ left, top }, i) => {
-    const end = leader({ x: left, y: top }, labels[i]).at(-1);
-    if (Math.hypot(end.x - left, end.y - top) > 10) {
-      path("leader", `M${left} ${top}L${end.x} ${end.y}`);
+  for (const tick of axes.y.ticks) {
+    path("grid", `M${EDGE.left} ${axes.placeY(tick)}H${width - EDGE.right}`);
+    text("tick-y", EDGE.left - 6, axes.placeY(tick) + 4, `${amount(tick)} %`);
+  }
+  text("title-y", 0, 14, axes.titleY);
+  text("title-x", width - EDGE.right, height - 6, axes.titleX);
+  if (line.length > 1) {
+    path("line", `M${line[0].x} ${line[0].y}` +
+      line.slice(1).map(({ x, y }) => `H${x}V${y}`).join(""));
+  }
+  points.forEach(({ x, y, low, high }, i) => {
+    const end = leader({ x, y }, labels[i]).at(-1);
+    if (Math.hypot(end.x - x, end.y - y) > 10) {
+      path("leader", `M${x} ${y}L${end.x} ${end.y}`);
     }
-  });
-  points.forEach((point) => {
-    if (point.high > point.low) {
-      path("range", `M${point.left} ${axes.placeY(point.low)}V` +
-        axes.placeY(point.high));
-    }
+    if (high !== low) path("range", `M${x} ${low}V${high}`);
   });
   const marks = points.map((point) => path(
-    line.includes(point) ? "mark best" : "mark", disc(point.left, point.top, 5)));
+    line.includes(point) ? "mark best" : "mark", disc(point.x, point.y, 5)));
   return { svg, marks };
 }
 
@@ -90,7 +83,7 @@ function mount(element, data) {
     { type: "button", onfocus: () => choose(name), onclick: () => choose(name) },
     name)]));
   const plot = make("div", { class: "plot", role: "toolbar",
-    "aria-label": "Networks, from the cheapest on", onpointermove: point,
+    "aria-label": "Networks: arrow keys choose one", onpointermove: point,
     onpointerdown: point });
   plot.append(...buttons.values());
   oneStop(plot);
@@ -105,10 +98,11 @@ function mount(element, data) {
     make("div", { class: "controls" },
       ...Object.values(choices).map(({ node }) => node)),
     plot, missing,
-    make("p", { class: "caption" }, "The line joins the networks to which " +
-      "none is preferable: none costs no more, errs no more, and is better " +
-      "in one of the two. Their marks are filled. It goes by the means: " +
-      "where seeds overlap, so may the order. ", spread), summary,
+    make("p", { class: "caption" }, "The Pareto line joins the networks to " +
+      "which none is preferable; their marks are filled. Preferable is what " +
+      "costs no more, errs no more, and is better in one of the two. The " +
+      "line goes by the means: where the ranges of two networks overlap, " +
+      "other seeds may change their order. ", spread), summary,
     make("div", { class: "card" },
       make("p", { class: "title" }, who, " ", link), layers, values),
     make("details", {}, make("summary", {}, "Data of the chart"),
@@ -141,10 +135,13 @@ function mount(element, data) {
       [{ name: state.chosen }] = [...points].sort((one, other) =>
         one.error - other.error);
     }
-    for (const button of buttons.values()) button.hidden = true;
-    for (const { name } of points) buttons.get(name).hidden = false;
-    // As the arrow keys go: from left to right.
-    plot.append(...points.map(({ name }) => buttons.get(name)));
+    const order = points.map(({ name }) => buttons.get(name));
+    for (const button of buttons.values()) {
+      button.hidden = !order.includes(button);
+    }
+    // As the arrow keys go; to be moved costs a button the focus.
+    const before = [...plot.querySelectorAll("button:not([hidden])")];
+    if (before.some((button, i) => button !== order[i])) plot.append(...order);
     drawPlot(points);
     missing.textContent = missingText(setting);
     missing.hidden = !setting.missing.length;
@@ -167,44 +164,42 @@ function mount(element, data) {
     // Before the page is laid out, or in a closed tab, there is no width.
     const width = Math.max(240, plot.clientWidth);
     const height = width < 480 ? 350 : 380;
-    const area = [width - EDGE.left - EDGE.right,
-      height - EDGE.top - EDGE.bottom];
-    const x = axisFor(points.map((one) => one.x), Math.min(7, area[0] / 55));
+    const area = { left: EDGE.left, right: width - EDGE.right, top: EDGE.top,
+      bottom: height - EDGE.bottom };
+    const x = axisFor(points.map((one) => one.x),
+      Math.min(7, (area.right - area.left) / 55));
     const y = axisFor(points.flatMap(({ low, high }) => [low, high]), 7);
     const [words, unit] = COSTS[cost];
     const axes = { x, y,
-      placeX: (value) => EDGE.left + share(x, value) * area[0],
-      placeY: (value) => height - EDGE.bottom - share(y, value) * area[1],
+      placeX: (value) => area.left + share(x, value) * (area.right - area.left),
+      placeY: (value) => area.bottom -
+        share(y, value) * (area.bottom - area.top),
       titleX: [words, unit, x.isLog ? "logarithmic" : ""].filter(Boolean)
         .join(", "),
       titleY: `test ${measure}, per cent${y.isLog ? ", logarithmic" : ""}` };
-    const all = points.map((one) => ({ ...one, left: axes.placeX(one.x),
-      top: axes.placeY(one.mean) }));
-    const best = new Set(frontier(points).map(({ name }) => name));
-    const line = all.filter(({ name }) => best.has(name));
-    const inArea = (left, top) => ({ x: left - EDGE.left, y: top - EDGE.top });
-    const between = (...ends) => boxAround(ends.map((end) => inArea(...end)), 2);
+    const best = frontier(points);
+    // From here on in pixels.
+    const all = points.map((one) => ({ name: one.name, x: axes.placeX(one.x),
+      y: axes.placeY(one.mean), low: axes.placeY(one.low),
+      high: axes.placeY(one.high) }));
+    const line = all.filter((_, i) => best.includes(points[i]));
+    // What a label should not hide: the seeds, and the steps of the line.
+    const inTheWay = [
+      ...all.map((one) => [{ ...one, y: one.low }, { ...one, y: one.high }]),
+      ...line.slice(1).flatMap((one, i) => {
+        const corner = { x: one.x, y: line[i].y };
+        return [[line[i], corner], [corner, one]];
+      })].map((ends) => boxAround(ends, 2));
     const sizes = points.map(({ name }) => {
       const { offsetWidth, offsetHeight } = buttons.get(name);
       return [offsetWidth || 7 * name.length + 8, offsetHeight || 22];
     });
-    // What a label should not hide: the seeds, and the steps of the line.
-    const inTheWay = [
-      ...all.map(({ left, low, high }) => between([left, axes.placeY(low)],
-        [left, axes.placeY(high)])),
-      ...line.slice(1).flatMap(({ left, top }, i) => [
-        between([line[i].left, line[i].top], [left, line[i].top]),
-        between([left, line[i].top], [left, top])])];
-    const labels = placeLabels(all.map(({ left, top }) => inArea(left, top)),
-      sizes, area, inTheWay).map((box) => ({
-      left: box.left + EDGE.left, right: box.right + EDGE.left,
-      top: box.top + EDGE.top, bottom: box.bottom + EDGE.top }));
+    const labels = placeLabels(all, sizes, area, inTheWay);
     const { svg, marks } = drawChart(width, height, axes, all, line, labels);
-    drawn = all.map(({ left, top, name }, i) => ({ x: left, y: top, name,
-      mark: marks[i] }));
+    drawn = all.map((one, i) => ({ ...one, mark: marks[i] }));
     labels.forEach(({ left, top }, i) => {
       // In shares of the chart, which on paper has another width.
-      Object.assign(buttons.get(points[i].name).style, {
+      Object.assign(buttons.get(all[i].name).style, {
         left: `${100 * left / width}%`, top: `${100 * top / height}%` });
     });
     plot.querySelector("svg")?.remove();
