@@ -3,8 +3,8 @@
 const EDGE = { left: 46, right: 8, top: 28, bottom: 44 }; // of the chart
 const NEAR = 24; // pixels from a mark that still mean it
 
-const disc = (x, y, radius) => `M${x - radius} ${y}a${radius} ${radius} 0 1 0 ` +
-  `${2 * radius} 0a${radius} ${radius} 0 1 0 ${-2 * radius} 0`;
+const disc = (x, y, r) =>
+  `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 
 /** A layer after the other: as high as its maps, as wide as it has channels. */
 function drawLayers(width, layers, channel, side) {
@@ -79,9 +79,9 @@ function mount(element, data) {
   };
   const names = [...new Set(settings.flatMap(({ rows }) =>
     rows.map(({ name }) => name)))];
-  const buttons = new Map(names.map((name) => [name, make("button",
-    { type: "button", onfocus: () => choose(name), onclick: () => choose(name) },
-    name)]));
+  const buttons = new Map(names.map((name) => [name, make("button", {
+    type: "button", onfocus: () => choose(name),
+    onclick: () => choose(name) }, name)])); // Safari focuses no button
   const plot = make("div", { class: "plot", role: "toolbar",
     "aria-label": "Networks: arrow keys choose one", onpointermove: point,
     onpointerdown: point });
