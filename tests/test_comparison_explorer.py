@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import random
+from functools import cache
 
 import pytest
 from bs4 import BeautifulSoup
@@ -25,6 +26,7 @@ def compute(*cases: list) -> list:
     return in_node("compare_networks.js", cases)
 
 
+@cache
 def made_up(width: int, side: int = 32) -> dict:
     """The costs of a small network for images of this side."""
     net = nn.Sequential(
@@ -68,7 +70,7 @@ LONG = ("CIFAR-10", "0.12 PFLOPs")
 FASHION = ("Fashion-MNIST", "0.03 PFLOPs")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def arguments() -> tuple[dict, dict]:
     """Three networks; "Odd" has more weights than "Small" and errs more."""
     networks = {
@@ -104,6 +106,7 @@ def arguments() -> tuple[dict, dict]:
     return networks, settings
 
 
+@cache
 def example() -> str:
     """A crowded figure: ten long names, and in one setting all alike."""
     networks = {
@@ -126,7 +129,7 @@ def example() -> str:
     return comparison_explorer(networks, settings).data
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def figure(arguments) -> str:
     html = comparison_explorer(*arguments).data
     assert html == comparison_explorer(*arguments).data, "not repeatable"
