@@ -113,10 +113,18 @@ function leader({ x, y }, box) {
     y: y + (toY - y) * i / Math.max(1, count) }));
 }
 
+/** Whether two such lines cross. */
+function cross(one, other) {
+  const [[a, b], [c, d]] = [one, other].map((line) => [line[0], line.at(-1)]);
+  const side = (from, to, { x, y }) => Math.sign((to.x - from.x) *
+    (y - from.y) - (to.y - from.y) * (x - from.x));
+  return side(a, b, c) !== side(a, b, d) && side(c, d, a) !== side(c, d, b);
+}
+
 /** Boxes of a size around a mark, nearer ones first, all within the area. */
 function boxesNear({ x, y }, [wide, high], area) {
   const boxes = [];
-  for (let far = 8; far < 160; far += 4) {
+  for (let far = 8; far < 160; far += 6) {
     for (let turn = 0; turn < 40; turn += 1) {
       const angle = turn * Math.PI / 20;
       const left = x - wide / 2 + Math.cos(angle) * (wide / 2 + far);
@@ -135,9 +143,9 @@ function boxesNear({ x, y }, [wide, high], area) {
  * A box for each mark's label, where it hides as little as can be.
  *
  * marks are {x, y}, sizes [width, height] of the labels, the area is a box;
- * what lies in `others`, boxes too, is better not hidden. The labels
- * look for a place one after the other, a few times. Who comes first matters,
- * so several orders are tried.
+ * what lies in `others`, boxes too, is better not hidden. The labels look for
+ * a place one after the other, a few times. Who comes first matters, so
+ * several orders are tried.
  */
 function placeLabels(marks, sizes, area, others) {
   const around = marks.map((mark) => boxAround([mark], 7));
@@ -167,7 +175,7 @@ function placeLabels(marks, sizes, area, others) {
       if (!found[k]) continue;
       const its = lineOf(k, found[k]);
       if (meets(line, found[k]) || meets(its, box)) sum += 300;
-      if (line.some((spot) => meets(its, boxAround([spot], 3)))) sum += 100;
+      if (cross(line, its)) sum += 100;
     }
     return sum;
   }
