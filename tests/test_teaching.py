@@ -71,7 +71,7 @@ def wrong_plan(text: str) -> list[str]:
     """Plans whose minutes do not add up; goals that nothing measures."""
     wrong = []
     for whole in (50, 90):
-        plan = rows(section(text, f"{whole} minutes"))
+        plan = rows(section(text, f"A lesson of {whole} minutes"))
         minutes = sum(int(row[0]) for row in plan)
         if minutes != whole:
             wrong.append(f"{whole} minutes: {minutes}")
@@ -116,11 +116,11 @@ GOOD = """
 | Goal | Measured by |
 |---|---|
 | Count | [1.1](../chapters/01_representation_learning.ipynb#Exercise-1.1) |
-## 50 minutes
+## A lesson of 50 minutes
 | Minutes | What | Show |
 |--:|---|---|
 | 50 | all | [plan](index.md) |
-## 90 minutes
+## A lesson of 90 minutes
 | Minutes | What | Show |
 |--:|---|---|
 | 90 | all | [plan](index.md) |
