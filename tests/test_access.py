@@ -11,7 +11,7 @@ import pytest
 from tests import access_checks
 from tests.access_checks import CHECKS, unknown
 from tests.figure_checks import ROOT
-from tests.test_pages import CHAPTERS, PAGES, address, opened, site
+from tests.test_pages import BELOW, CHAPTERS, PAGES, address, opened, site
 from tools.accessibility import table
 from tools.measure_pages import served
 
@@ -26,7 +26,7 @@ SHORT = {
 CASES = [
     (check.find.__name__, page, width, scheme)
     for check in CHECKS
-    for page in [*PAGES, "search"]
+    for page in [*PAGES, *BELOW, "search"]
     for width in check.widths
     for scheme in check.schemes
 ]

@@ -28,6 +28,12 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 LISTED = [entry["file"] for entry in TOC["chapters"]]
 CHAPTERS = [file for file in LISTED if file.startswith("chapters/")]
 PAGES = [TOC["root"], *LISTED, "genindex"]
+# The pages below those: words and tables, which need fewer looks.
+BELOW = [
+    section["file"]
+    for entry in TOC["chapters"]
+    for section in entry.get("sections", [])
+]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
 AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text("utf-8")
 
@@ -210,6 +216,13 @@ def address(site: Path) -> Iterator[str]:
 @views((1280, "light"), (390, "dark"))
 @pytest.mark.parametrize("page", [*PAGES, "search"])
 def test_page_over_http(browser, address, page, width, scheme):
+    url = f"{address}/{page}.html"
+    assert look(browser, url, width=width, scheme=scheme) == []
+
+
+@views((390, "dark"))
+@pytest.mark.parametrize("page", BELOW)
+def test_page_below_over_http(browser, address, page, width, scheme):
     url = f"{address}/{page}.html"
     assert look(browser, url, width=width, scheme=scheme) == []
 
@@ -411,7 +424,7 @@ def dead_links(here: Path) -> list[str]:
     return dead
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *BELOW])
 def test_internal_links_lead_somewhere(site, page):
     assert dead_links(site / f"{page}.html") == []
 

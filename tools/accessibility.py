@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.access_checks import CHECKS, KNOWN, UNSEEN, Check
 from tests.figure_checks import find_program
-from tests.test_pages import LISTED, SETTLED, TOC
+from tests.test_pages import BELOW, LISTED, SETTLED, TOC
 
 PAGE = ROOT / "accessibility.md"
 SITE = ROOT / "_build" / "html"
@@ -83,7 +83,7 @@ def write(results: dict[str, str], browser: str) -> None:
 def main() -> None:
     """Do all checks, then write."""
     site = Path(sys.argv[1]) if sys.argv[1:] else SITE
-    pages = [site / f"{page}.html" for page in [TOC["root"], *LISTED]]
+    pages = [site / f"{page}.html" for page in [TOC["root"], *LISTED, *BELOW]]
     program = find_program("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program)

@@ -28,7 +28,11 @@ def compared(site: Path, listed: set[str]) -> tuple[list[str], list[str]]:
     """What the pages lack of the list, and the list of the pages."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
     shown, ids = set(), set()
-    for page in [toc["root"], *(entry["file"] for entry in toc["chapters"])]:
+    files = [toc["root"]]
+    for entry in toc["chapters"]:
+        below = entry.get("sections", [])
+        files += [entry["file"], *(section["file"] for section in below)]
+    for page in files:
         html = (site / f"{page}.html").read_text("utf-8")
         article = BeautifulSoup(html, "html.parser").select_one("article")
         shown |= {f"{page}#{place['id']}" for place in article.select(PLACES)}

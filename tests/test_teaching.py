@@ -1,0 +1,182 @@
+"""The pages for teachers: plans that add up, links that land, a concept test
+whose page and Moodle file are those of its source."""
+
+import collections
+import functools
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+import yaml
+
+from tools import concept_test
+
+ROOT = Path(__file__).resolve().parent.parent
+TEACHING = ROOT / "teaching"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+CHAPTERS = [
+    entry["file"].removeprefix("chapters/")
+    for entry in TOC["chapters"]
+    if entry["file"].startswith("chapters/")
+]
+PLANS = {name: TEACHING / f"{name[:2]}.md" for name in CHAPTERS}
+PAGES = sorted(TEACHING.glob("*.md"))
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@functools.cache
+def headings(file: Path) -> set[str]:
+    """What a link may have behind its #, hyphens for spaces."""
+    text = file.read_text("utf-8")
+    if file.suffix == ".ipynb":
+        cells = nbformat.reads(text, as_version=4).cells
+        text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    found = re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE)
+    return {heading.strip().replace(" ", "-") for heading in found}
+
+
+def wrong_links(text: str) -> list[str]:
+    """Links of a page in teaching/ that lead nowhere, or away."""
+    wrong = []
+    for link in LINK.findall(text):
+        name, _, heading = link.partition("#")
+        target = TEACHING / name
+        if not target.is_file():
+            wrong.append(f"no file: {link}")
+        elif not heading.isascii():
+            wrong.append(f"not ASCII: {link}")
+        elif heading and heading not in headings(target):
+            wrong.append(f"no heading: {link}")
+    return wrong
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading of level 2."""
+    found = re.search(
+        rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    assert found, f"no section ## {heading}"
+    return found[1]
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of a table's rows, without its head."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[c.strip() for c in line.split("|")[1:-1]] for line in lines[2:]]
+
+
+def wrong_plan(text: str) -> list[str]:
+    """Plans whose minutes do not add up; goals that nothing measures."""
+    wrong = []
+    for whole in (50, 90):
+        plan = rows(section(text, f"A lesson of {whole} minutes"))
+        minutes = sum(int(row[0]) for row in plan)
+        if minutes != whole:
+            wrong.append(f"{whole} minutes: {minutes}")
+        if not any(LINK.search(row[-1]) for row in plan):
+            wrong.append(f"{whole} minutes: shows nothing")
+    for goal, measure in rows(section(text, "Goals")):
+        if not re.search(r"\.ipynb#(Exercise-\d\.\d|Quiz)\)", measure):
+            wrong.append(f"not measured: {goal}")
+    for part in ("Misconceptions", "Exam questions", "Without a network"):
+        section(text, part)
+    for question in re.findall(r"question (\d+) of the quiz", text):
+        if not 1 <= int(question) <= 6:
+            wrong.append(f"no question {question}")
+    return wrong
+
+
+def test_every_chapter_has_a_plan():
+    below = [s["file"] for e in TOC["chapters"] for s in e.get("sections", [])]
+    for path in PLANS.values():
+        assert path.is_file()
+        assert f"teaching/{path.stem}" in below
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_land(path):
+    assert wrong_links(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_plan(name):
+    text = PLANS[name].read_text("utf-8")
+    assert wrong_plan(text) == []
+    quiz = {int(n) for n in re.findall(r"question (\d+) of the quiz", text)}
+    cells = nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells
+    source = "\n".join(c.source for c in cells if "## Quiz" in c.source)
+    asked = {int(n) for n in re.findall(r"(?m)^\*\*(\d+)\. ", source)}
+    assert quiz <= asked
+
+
+GOOD = """
+## Goals
+| Goal | Measured by |
+|---|---|
+| Count | [1.1](../chapters/01_representation_learning.ipynb#Exercise-1.1) |
+## A lesson of 50 minutes
+| Minutes | What | Show |
+|--:|---|---|
+| 50 | all | [plan](index.md) |
+## A lesson of 90 minutes
+| Minutes | What | Show |
+|--:|---|---|
+| 90 | all | [plan](index.md) |
+## Misconceptions
+## Exam questions
+## Without a network
+"""
+
+
+def test_what_is_wrong_is_found():
+    assert wrong_plan(GOOD) == [] and wrong_links(GOOD) == []
+    assert wrong_plan(GOOD.replace("| 50", "| 45")) == ["50 minutes: 45"]
+    goal = GOOD.replace("#Exercise-1.1", "#Sources")
+    assert wrong_plan(goal) == ["not measured: Count"]
+    for old, new, finding in (
+        ("Exercise-1.1", "Exercise-1.99", "no heading"),
+        ("index.md", "nowhere.md", "no file"),
+        ("Exercise-1.1", "Why-3-×-3?", "not ASCII"),
+    ):
+        (found, *_) = wrong_links(GOOD.replace(old, new))
+        assert found.startswith(finding)
+
+
+def test_concept_test_is_up_to_date():
+    asked = concept_test.questions()
+    how = "run python tools/concept_test.py"
+    for name, made in (
+        ("md", concept_test.page(asked)),
+        ("xml", concept_test.moodle(asked)),
+    ):
+        written = (TEACHING / f"concept_test.{name}").read_text("utf-8")
+        assert written == made, how
+
+
+def test_concept_test_is_a_fair_test():
+    asked = concept_test.questions()
+    assert len(asked) == 20
+    places = collections.Counter(question["place"] for question in asked)
+    assert set(places) == set("ABCD") and max(places.values()) <= 6
+    assert {question["chapter"] for question in asked} <= set(CHAPTERS)
+    for one in ("question", "misconception"):
+        assert len({question[one] for question in asked}) == 20
+    for question in asked:
+        texts = [text for text, _, _ in concept_test.options(question)]
+        assert len({*texts}) == 4
+        assert all(says for _, says, _ in concept_test.options(question))
+
+
+def test_moodle_file_is_a_quiz():
+    quiz = ElementTree.parse(TEACHING / "concept_test.xml").getroot()
+    asked = quiz.findall("question[@type='multichoice']")
+    assert quiz.tag == "quiz" and len(asked) == len(quiz) == 20
+    for question in asked:
+        answers = question.findall("answer")
+        fractions = [float(answer.get("fraction")) for answer in answers]
+        assert sorted(fractions) == [0, 0, 0, 100]
+        assert question.findtext("single") == "true"
+        assert all(answer.findtext("feedback/text") for answer in answers)
+        assert question.findtext("questiontext/text")
