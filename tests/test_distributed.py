@@ -232,7 +232,12 @@ def written(done) -> Path:
     return Path(re.search(r"written to (\S+)", done.stdout)[1])
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+LONG = pytest.mark.long(
+    "more of two processes: who dies, make, the page's job"
+)
+
+
+@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=LONG)])
 def test_a_killed_process_ends_the_run_which_then_goes_on(book, victim):
     """The trial is step 1, an epoch has 2: it dies in the second epoch."""
     command = (book / "tools/record.py", "09_toy", "run")
@@ -284,6 +289,7 @@ def log_of(name: str) -> str:
     return f"results/09_toy/{name}.json"
 
 
+@LONG
 def test_the_missing_logs_are_listed_and_made_side_by_side(book):
     """First what can be made now; `later` needs what `rates` finds."""
     names, told = listed(book)
@@ -321,6 +327,7 @@ def test_a_chapter_that_cannot_be_read_stops_record_all(book):
     assert "No log is missing" not in done.stdout
 
 
+@LONG
 def test_the_array_job_of_the_page_records_its_line_of_the_list(book):
     text = PAGE.read_text("utf-8")
     (job,) = re.findall(r"```bash\n(#!.*?#SBATCH.*?)```", text, re.DOTALL)

@@ -42,6 +42,7 @@ from utils.chapters import chapter
 from utils.data import load
 from utils.files import complete_file
 from utils.shapes import layer_table
+from utils.tables import Table
 from utils.training import Recipe, circumstances, fit
 
 RECORD = ROOT / "results" / "processes.json"
@@ -240,48 +241,31 @@ def measure() -> dict:
 # The page
 
 
-def lines(head: list[str], rows) -> str:
-    """A table in Markdown; all columns but the first are numbers."""
-    rule = ["---", *["--:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
-
-
 def cost_table(log: dict) -> str:
     rows = []
     for name, cost in log["costs"].items():
-        sent = ring_bytes(cost["parameters"])
-        operations = 6 * cost["macs"]
-        rows.append(
-            [
-                name,
-                f"{cost['parameters']:,}",
-                f"{sent / 1e6:,.2f}",
-                f"{operations / 1e9:,.3f}",
-                f"{EACH * operations / sent:,.0f}",
-            ]
-        )
-    head = ["network", "parameters", "MB sent a step"]
-    head += ["GFLOPs an image", "operations a byte"]
-    return lines(head, rows)
+        sent, operations = ring_bytes(cost["parameters"]), 6 * cost["macs"]
+        each = cost["parameters"], sent / 1e6, operations / 1e9
+        rows.append((name, *each, EACH * operations / sent))
+    head = {"network": "", "parameters": ",", "MB sent a step": ",.2f"}
+    head |= {"GFLOPs an image": ",.3f", "operations a byte": ",.0f"}
+    return Table(head, rows)._repr_html_()
 
 
 def time_table(log: dict) -> str:
     rows = []
     for name, measured in log["times"].items():
-        alone, both = measured["alone"], measured["averaged"]
-        added = both["median"] - alone["median"]
-        rows.append(
-            [
-                name,
-                str(measured["images"]),
-                f"{1000 * alone['median']:,.0f}",
-                f"{1000 * both['median']:,.0f}",
-                f"{1000 * both['least']:,.0f} to {1000 * both['most']:,.0f}",
-                f"{added / alone['median']:+.0%}",
-            ]
+        alone, both = (
+            {key: 1000 * value for key, value in measured[kind].items()}
+            for kind in ("alone", "averaged")
         )
-    head = ["network", "images each", "alone, ms", "averaged, ms"]
-    return lines([*head, "least to most", "added"], rows)
+        added = both["median"] / alone["median"] - 1
+        extremes = f"{both['least']:,.0f} to {both['most']:,.0f}"
+        times = alone["median"], both["median"], extremes, added
+        rows.append((name, measured["images"], *times))
+    head = {"network": "", "images each": "d", "alone, ms": ",.0f"}
+    head |= {"averaged, ms": ",.0f", "least to most": ">", "added": "+.0%"}
+    return Table(head, rows)._repr_html_()
 
 
 def gaps(log: dict, name: str, other: str = "") -> list[float]:
@@ -304,12 +288,10 @@ def curve_table(log: dict) -> str:
     runs = log["curves"]["one"]["ResNet-20"]
     losses = [[epoch["train_loss"] for epoch in run] for run in runs]
     columns.append([max(x) - min(x) for x in zip(*losses, strict=True)])
-    rows = [
-        [str(epoch), *(f"{value:.1g}" for value in row)]
-        for epoch, row in enumerate(zip(*columns, strict=True), start=1)
-    ]
-    head = ["epoch", "AlexNet", "ResNet-20", "ResNet-20 by halves"]
-    return lines([*head, "ResNet-20, seeds"], rows)
+    rows = enumerate(zip(*columns, strict=True), start=1)
+    names = ["AlexNet", "ResNet-20", "ResNet-20 by halves", "ResNet-20, seeds"]
+    head = {"epoch": "d", **dict.fromkeys(names, ".1g")}
+    return Table(head, [(n, *row) for n, row in rows])._repr_html_()
 
 
 def machine(log: dict) -> str:
