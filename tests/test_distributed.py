@@ -367,6 +367,25 @@ def test_the_page_says_what_the_record_holds():
     assert log["digest"] != digest(log) and filled(text, log) != text
 
 
+def test_the_sentences_of_the_page_hold_for_the_record():
+    log = json.loads(RECORD.read_text("utf-8"))
+    gaps = measure_processes.gaps
+    whole = gaps(log, "ResNet-20")
+    halves = gaps(log, "ResNet-20", "ResNet-20, halves")
+    assert max(gaps(log, "AlexNet")) < 1e-4
+    for one, other in zip(whole, halves, strict=True):
+        assert one > 10 * other and other < 1e-4
+    runs = log["curves"]["one"]["ResNet-20"]
+    last = [run[-1]["train_loss"] for run in runs]
+    assert max(last) - min(last) > 5 * max(whole)
+    added = {
+        name: x["averaged"]["median"] / x["alone"]["median"]
+        for name, x in log["times"].items()
+    }
+    assert max(added, key=added.get) == "AlexNet, 227 pixels"
+    assert max(added[name] for name in ("resnet-20", "densenet")) < 1.1
+
+
 def test_the_costs_are_those_of_the_networks():
     log = json.loads(RECORD.read_text("utf-8"))
     assert log["costs"] == measure_processes.costs()
