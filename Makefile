@@ -14,7 +14,8 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
-.PHONY: help setup anew book test test-all smoke execute record serve clean
+.PHONY: help setup anew book test test-all smoke execute record record-all \
+	serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -25,6 +26,8 @@ help:
 	@echo "               one of them: make execute CHAPTER=02_alexnet"
 	@echo "make record    log one of a chapter's full runs or experiments;"
 	@echo "               CHAPTER=06_resnet RUN=resnet-20 SEED=0"
+	@echo "make record-all  log all that a chapter wants and has not yet;"
+	@echo "               CHAPTER=08_comparison, two at a time with -j2"
 	@echo "make setup     only make the environment .venv"
 	@echo "make clean     delete what was built, keep .venv"
 
@@ -75,6 +78,7 @@ test: book
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
+	@echo "- more of two processes: who dies, make, the page's job"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
 test-all: test
@@ -98,6 +102,16 @@ execute: .venv/ready
 record: .venv/ready
 	$(BIN)/python tools/record.py $(CHAPTER) $(RUN) --seed $(or $(SEED),0) \
 		$(if $(PRECISION),--precision $(PRECISION))
+
+# The jobs are independent, and make runs as many at a time as -j allows.
+record-all: .venv/ready
+	@logs=$$($(BIN)/python tools/record.py $(CHAPTER) --list) && \
+		if [ "$$logs" ]; then $(MAKE) --no-print-directory $$logs; \
+		else echo "No log is missing that could be recorded now."; fi
+
+# results/06_resnet/resnet-20-seed0.json: record.py 06_resnet resnet-20 --seed 0
+results/%.json:
+	$(BIN)/python tools/record.py $(subst /, ,$(subst -seed, --seed ,$*))
 
 serve: # on port 8000, or on any other where that is taken
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }

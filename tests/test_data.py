@@ -748,6 +748,24 @@ def test_a_generator_fixes_the_batches():
     assert not torch.equal(draw(1), draw(2))
 
 
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_parts_make_the_batches_of_one_process(processes):
+    """The last batch has 4 images: some of seven processes get none."""
+
+    def draw(part):
+        torch.manual_seed(0)
+        options = {"shuffle": True, "crop_padding": 2, "flip": True}
+        return list(batches(split(20), 8, cutout=2, part=part, **options))
+
+    parts = [draw((i, processes)) for i in range(processes)]
+    for number, together in enumerate(draw((0, 1))):
+        for whole_batch, *cut in zip(
+            together, *(part[number] for part in parts), strict=True
+        ):
+            for i, mine in enumerate(cut):
+                assert torch.equal(mine, whole_batch[i::processes])
+
+
 def test_plain_batches_draw_no_random_numbers():
     before = torch.get_rng_state()
     whole(split(), 4)

@@ -265,8 +265,8 @@ def test_a_name_belongs_to_a_run_or_to_an_experiment(root):
 
 
 def test_the_command_records_at_full_scale(root, monkeypatch, capsys):
-    monkeypatch.setattr(recorder.record, "__defaults__", (root, None))
-    monkeypatch.setenv("BOOK_SCALE", "smoke")
+    monkeypatch.setattr(recorder.record, "__defaults__", (root, None, None))
+    monkeypatch.setenv("BOOK_SCALE", "laptop")
     command = "record.py 09_toy drawn --seed 4 --precision float32"
     monkeypatch.setattr(sys, "argv", command.split())
     recorder.main()
@@ -277,6 +277,15 @@ def test_the_command_records_at_full_scale(root, monkeypatch, capsys):
     assert str(log["numbers"]["mean"]) in printed
     assert "drawn, seed 4: 0.000 PFLOPs" in printed
     assert math.isfinite(log["seconds"])
+
+
+@pytest.mark.parametrize("arguments", ["", "drawn --list"])
+def test_the_command_takes_a_name_or_lists(arguments, monkeypatch, capsys):
+    command = f"record.py 09_toy {arguments}"
+    monkeypatch.setattr(sys, "argv", command.split())
+    with pytest.raises(SystemExit):
+        recorder.main()
+    assert "an experiment, or --list" in capsys.readouterr().err
 
 
 def test_an_unknown_run_is_told_the_known_ones(root):

@@ -14,9 +14,20 @@ The chapter's cells tagged `definition` say what there is to record:
   utils.data.load, or make it themselves and give it the source MADE_HERE,
   and train with utils.training.fit. One that was stopped leaves nothing.
 - PRECISION, if there is one, names the precision of some of them.
+- SEEDS, if there is one, says of some how many seeds the chapter wants, from 0
+  on; of the others it wants three.
 
 The log goes to results/<chapter>/ and is what the chapter's tables are made
 from. Checkpoints go to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
+
+    python tools/record.py 08_comparison --list
+
+prints the logs that are missing and can be made now, one a line, in any order
+and side by side: `make` makes each. With BOOK_SCALE=smoke a recording is a
+rehearsal: a few steps on the sample, and a log in a temporary folder.
+Several processes share one recording when torchrun starts them:
+
+    torchrun --nproc-per-node 2 tools/record.py 06_resnet resnet-20
 """
 
 import argparse
@@ -27,8 +38,10 @@ import json
 import math
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from unittest.mock import patch
@@ -38,12 +51,14 @@ sys.path.insert(0, str(ROOT))
 
 import torch
 
-from utils import data, training
+from utils import data, distributed, training
 from utils.chapters import definitions
 from utils.files import complete_file
+from utils.scale import current_scale
 
 # The source of data that no file holds, such as the stripes of chapter 6.
 MADE_HERE = "made in the chapter"
+SEEDS = 3  # of each run and experiment, where the chapter names no other
 
 
 def parts_of(run: tuple) -> tuple:
@@ -60,6 +75,7 @@ def record(
     seed: int,
     root: Path = ROOT,
     precision: torch.dtype | None = None,
+    rehearsal: Path | None = None,
 ) -> dict:
     """Record the run or the experiment `name` of a chapter, write its log.
 
@@ -72,6 +88,8 @@ def record(
         seed: of the first weights and of the training.
         root: the folder with chapters/, results/ and checkpoints/.
         precision: of all training and measuring, as in `fit`.
+        rehearsal: a folder to write to instead of results/; every training
+            is then cut down to a few steps.
 
     Raises:
         ValueError: the chapter has no such run or experiment, or the
@@ -79,13 +97,14 @@ def record(
             chapter's own precision is another one.
         FileExistsError: it was recorded before; the test set is used once.
     """
-    log_file = root / f"results/{chapter}/{name}-seed{seed}.json"
-    if log_file.exists():
+    log_file = (rehearsal or root / "results") / chapter
+    log_file /= f"{name}-seed{seed}.json"
+    if not rehearsal and distributed.by_first(log_file.exists):
         raise FileExistsError(
             f"{log_file.relative_to(root)} is there, and the test set is "
             "used once; to replace a log, delete it first"
         )
-    with watched() as (loaded, pflops):
+    with watched(bool(rehearsal)) as (loaded, pflops):
         names = definitions(root / f"chapters/{chapter}.ipynb")
         runs, experiments = names.get("RUNS", {}), names.get("EXPERIMENTS", {})
         if (name in runs) == (name in experiments):
@@ -100,19 +119,48 @@ def record(
         with in_precision(own):
             if name in runs:
                 folder = os.environ.get("BOOK_CHECKPOINTS")
-                folder = Path(folder or root / "checkpoints")
-                checkpoint = folder / f"{chapter}-{name}-seed{seed}.pt"
+                folder = Path(folder or (rehearsal or root) / "checkpoints")
+                kind = "-rehearsal" if rehearsal else ""
+                checkpoint = folder / f"{chapter}-{name}-seed{seed}{kind}.pt"
                 net, log = train(name, runs[name], seed, checkpoint)
-                if name in names.get("KEEP", ()) and seed == 0:
+                kept = name in names.get("KEEP", ()) and seed == 0
+                if kept and distributed.rank() == 0:
                     keep(net, log_file.with_suffix(".pt"))
             else:
                 log = perform(name, experiments[name], seed)
                 log["data"] = {"source": "; ".join(dict.fromkeys(loaded))}
                 log["fits"], log["pflops"] = len(pflops), sum(pflops)
                 log["digest"] = digest(log)
-    with complete_file(log_file) as file:
-        file.write_text(json.dumps(log, indent=1) + "\n")
+    if distributed.rank() == 0:
+        with complete_file(log_file) as file:
+            file.write_text(json.dumps(log, indent=1) + "\n")
     return log
+
+
+def missing(chapter: str, root: Path = ROOT) -> tuple[list[str], list[str]]:
+    """The logs that a chapter wants and does not have.
+
+    Returns:
+        Two lists of files, relative to `root`: those that can be recorded
+        now, and those whose recipe needs one of the others first.
+    """
+    names = definitions(root / f"chapters/{chapter}.ipynb")
+    experiments, runs = names.get("EXPERIMENTS", {}), names.get("RUNS", {})
+    now, later = [], []
+    for name in [*experiments, *runs]:
+        logs = [
+            f"results/{chapter}/{name}-seed{seed}.json"
+            for seed in range(names.get("SEEDS", {}).get(name, SEEDS))
+        ]
+        logs = [log for log in logs if not (root / log).exists()]
+        if logs and name in runs:
+            try:
+                parts_of(runs[name])
+            except (FileNotFoundError, ValueError):
+                later += logs
+                continue
+        now += logs
+    return now, later
 
 
 @contextlib.contextmanager
@@ -134,9 +182,17 @@ def in_precision(precision: torch.dtype | None) -> Iterator[None]:
         cudnn.allow_tf32 = allowed
 
 
+def few(whole: data.Data) -> data.Data:
+    """Two minibatches of most recipes, and as many for each evaluation."""
+    validation, test = whole.validation.take(256), whole.test.take(256)
+    return replace(whole.take(256), validation=validation, test=test)
+
+
 @contextlib.contextmanager
-def watched() -> Iterator[tuple[list[str], list[float]]]:
+def watched(rehearsal: bool = False) -> Iterator[tuple]:
     """Note what is loaded and trained inside.
+
+    In a rehearsal there are few images, and two epochs at most.
 
     Yields:
         Two lists that grow: where data came from, and the PFLOPs of each
@@ -149,11 +205,14 @@ def watched() -> Iterator[tuple[list[str], list[float]]]:
     def noted_load(*arguments, **options):
         found = load(*arguments, **options)
         loaded.append(f"{found.name} from {found.source}")
-        return found
+        return few(found) if rehearsal else found
 
     @functools.wraps(fit)
-    def noted_fit(net, images, *arguments, **options):
-        log = fit(net, images, *arguments, **options)
+    def noted_fit(net, images, recipe, **options):
+        if rehearsal:
+            images, epochs = few(images), min(2, recipe.epochs)
+            recipe = replace(recipe, epochs=epochs, sides=())
+        log = fit(net, images, recipe, **options)
         pflops.append(log["pflops"])
         if images.source == MADE_HERE:
             loaded.append(f"{images.name} from {images.source}")
@@ -187,7 +246,7 @@ def train(
         checkpoint=checkpoint,
     )
     log["data"]["name"] = data_name
-    measured = training.evaluate(net, whole.test)
+    measured = distributed.by_first(training.evaluate, net, whole.test)
     log["test"] = measured | {"images": len(whole.test)}
     return net, log
 
@@ -258,19 +317,47 @@ def digest(log: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapter", help="for example 06_resnet")
-    parser.add_argument("name", help="in the chapter's RUNS or EXPERIMENTS")
+    parser.add_argument(
+        "name", nargs="?", help="in the chapter's RUNS or EXPERIMENTS"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--precision",
         choices=["float32", "bfloat16", "float16"],
         help="unless given, the fastest of this machine",
     )
+    parser.add_argument(
+        "--list", action="store_true", help="print the missing logs"
+    )
     options = parser.parse_args()
+    if options.list == bool(options.name):
+        parser.error("give the name of a run or an experiment, or --list")
+    if options.list:
+        now, later = missing(options.chapter)
+        print(*now, sep="\n", end="\n" if now else "")
+        if later:
+            print(f"{len(later)} more can be recorded then", file=sys.stderr)
+        return
     # What is recorded is full size, whatever machine it is on.
-    os.environ["BOOK_SCALE"] = "full"
-    precision = options.precision and getattr(torch, options.precision)
+    rehearsal = current_scale() == "smoke"
+    if not rehearsal:
+        os.environ["BOOK_SCALE"] = "full"
+    with distributed.joined():
+        record_and_tell(options, rehearsal)
+
+
+def record_and_tell(options: argparse.Namespace, rehearsal: bool) -> None:
+    folder = None
+    if rehearsal:
+        made = distributed.by_first(tempfile.mkdtemp, prefix="convnets-")
+        folder = Path(made)
+        print(f"smoke scale: a few steps on the sample, written to {folder}")
     log = record(
-        options.chapter, options.name, options.seed, precision=precision
+        options.chapter,
+        options.name,
+        options.seed,
+        precision=options.precision and getattr(torch, options.precision),
+        rehearsal=folder,
     )
     if "test" in log:
         print(f"test accuracy {log['test']['accuracy']:.2%}")

@@ -363,6 +363,7 @@ def batches(
     cutout: int = 0,
     device: torch.device | str = "cpu",
     generator: torch.Generator | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Cut a split into normalised batches, whole tensors at a time.
 
@@ -385,6 +386,8 @@ def batches(
             Taylor, https://arxiv.org/abs/1708.04552.
         device: Where the batches are cut.
         generator: A CPU generator; None means PyTorch's own.
+        part: (i, n) leaves of each batch every n-th image, from the i-th on,
+            as one of n processes takes them; together they make the batch.
 
     Returns:
         An iterator over float32 (B, C, H, W) and int64 (B,).
@@ -443,5 +446,9 @@ def batches(
             images = images.masked_fill(hidden[:, None], 0)
         return images, labels
 
+    first, parts = part
     starts = range(0, n, batch_size)
-    return (cut(slice(start, start + batch_size)) for start in starts)
+    return (
+        cut(slice(start + first, start + batch_size, parts))
+        for start in starts
+    )

@@ -2,7 +2,7 @@
 
 `fit` trains a network by a `Recipe` and keeps a log; `predict` and `evaluate`
 run it. A run that was interrupted continues from its checkpoint and ends with
-the same weights.
+the same weights. Several processes share a run: see `utils.distributed`.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from utils import distributed
 from utils.data import Data, Split, batches
 from utils.files import check_writable, complete_file
 from utils.scale import current_scale
@@ -109,6 +110,9 @@ def fit(
     is said before anything is changed. Parts of `net` that are in evaluation
     mode while `net` is in training mode, such as frozen batch norm, stay so.
 
+    Where torchrun has started several processes, each calls this and trains
+    on its part of every minibatch. All end with the same weights and log.
+
     Args:
         net: maps images (N, C, H, W) to logits (N, classes).
         data: `data.train` is trained on, `data.validation` is measured after
@@ -135,7 +139,8 @@ def fit(
     Raises:
         ValueError: the images do not fit the network, a part of it cannot be
             trained on the smallest minibatch, a label is out of range, a
-            split is empty, or the checkpoint is of another run.
+            split is empty, or the checkpoint is of another run; or a
+            minibatch has fewer images than there are processes.
         OSError: the log or the checkpoint cannot be written.
         FloatingPointError: the loss is not finite.
     """
@@ -176,16 +181,21 @@ def fit(
     }
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # which one cycle scales
-    if checkpoint and Path(checkpoint).exists():
+    resumed = checkpoint and Path(checkpoint).exists()
+    if resumed:
         resume(Path(checkpoint), parts, result)
-    elif checkpoint:  # an interrupted first epoch starts from these weights
+    distributed.check_agreed("epochs trained before", len(result["epochs"]))
+    if checkpoint and not resumed:
+        # An interrupted first epoch starts from these weights.
         save_checkpoint(Path(checkpoint), parts, result)
+    shared = parts | {"net": distributed.shared(net)}
 
     bar = Progress(
         total=sum(work),
         initial=sum(work[: len(result["epochs"])]),
         bar_format="{desc}{percentage:3.0f} %|{bar}| {elapsed}<{remaining}",
         leave=False,
+        disable=distributed.rank() > 0,
     )
     for epoch in range(len(result["epochs"]), recipe.epochs):
         title = f"{result['name']}, epoch {epoch + 1} of {recipe.epochs}"
@@ -196,10 +206,13 @@ def fit(
         with torch.random.fork_rng():
             torch.manual_seed(1_000_003 * seed + epoch)
             trained = train_epoch(
-                train, recipe, epoch, seed, mixed, bar, work[epoch], **parts
+                train, recipe, epoch, seed, mixed, bar, work[epoch], **shared
             )
+        distributed.copy_buffers(net)
         options = {"precision": precision, "batch_size": recipe.batch_size}
-        measured = evaluate(net, data.validation, **options)
+        measured = distributed.by_first(
+            evaluate, net, data.validation, **options
+        )
         check_finite(measured["loss"], f"after epoch {epoch + 1}")
         seconds = time.perf_counter() - start
         result["seconds"] += seconds
@@ -210,7 +223,7 @@ def fit(
         if checkpoint:
             save_checkpoint(Path(checkpoint), parts, result)
     bar.close()
-    if log:
+    if log and distributed.rank() == 0:
         with complete_file(Path(log)) as file:
             text = json.dumps(result, indent=1, allow_nan=False)
             file.write_text(text + "\n")
@@ -296,8 +309,18 @@ def optimizer_macs(net, recipe: Recipe, make_optimizer=None) -> int:
 
 
 def smallest_minibatches(train: Split, recipe: Recipe) -> list[tuple]:
-    """The first images, as few as the last minibatch, at each side."""
+    """The first images, as few as a process gets of the last minibatch.
+
+    Once for each side of the recipe.
+    """
     n = len(train) % recipe.batch_size or recipe.batch_size
+    if n < distributed.processes():
+        raise ValueError(
+            f"the smallest minibatch has {n} images for "
+            f"{distributed.processes()} processes; start fewer, or change "
+            f"batch_size={recipe.batch_size}"
+        )
+    n //= distributed.processes()
     device = train.images.device
     ((images, labels),) = batches(train.take(n), n, device=device)
     sides = {recipe.side(epoch) for epoch in range(recipe.epochs)}
@@ -342,10 +365,13 @@ def train_epoch(
         flip=mirrored(recipe, len(train), epoch, seed),
         cutout=recipe.cutout,
         device=train.images.device,
+        part=(distributed.rank(), distributed.processes()),
     )
+    distributed.draw_apart()
     steps = math.ceil(len(train) / recipe.batch_size)
     losses, right = [], 0
     for step, (images, labels) in enumerate(minibatches, start=1):
+        seen = (step - 1) * recipe.batch_size
         progress = (epoch + (step - 0.5) / steps) / recipe.epochs
         factor = one_cycle(progress, recipe.warm_up)
         for group in optimizer.param_groups:
@@ -355,8 +381,11 @@ def train_epoch(
             loss = F.cross_entropy(
                 logits, labels, label_smoothing=recipe.label_smoothing
             )
+        # Gradients are averaged over processes, whose parts may differ.
+        whole = min(recipe.batch_size, len(train) - seen)
+        share = distributed.processes() * len(labels) / whole
         optimizer.zero_grad()
-        scaler.scale(loss).backward()
+        scaler.scale(share * loss).backward()
         scaler.step(optimizer)
         scaler.update()
         losses.append(loss.detach() * len(labels))
@@ -364,11 +393,11 @@ def train_epoch(
         bar.update(work / steps)
         # Reading a loss makes a GPU wait, so read their sum now and then.
         if step % 50 == 0 or step == steps:
-            total = torch.stack(losses).sum().item()
+            total = distributed.total(torch.stack(losses).sum()).item()
             check_finite(total, f"by step {step} of epoch {epoch + 1}")
     return {
         "loss": total / len(train),
-        "accuracy": right.item() / len(train),
+        "accuracy": distributed.total(right).item() / len(train),
     }
 
 
@@ -460,6 +489,7 @@ def circumstances(device: torch.device, precision: torch.dtype) -> dict:
         "scale": current_scale(),
         "precision": str(precision).removeprefix("torch."),
         "hardware": hardware(device),
+        "processes": distributed.processes(),
         "versions": {
             "python": platform.python_version(),
             "torch": str(torch.__version__),
@@ -518,6 +548,8 @@ def resume(path: Path, parts: dict, result: dict) -> None:
 
 
 def save_checkpoint(path: Path, parts: dict, result: dict) -> None:
+    if distributed.rank() > 0:  # all would write the same
+        return
     states = {key: part.state_dict() for key, part in parts.items()}
     with complete_file(path) as file:
         torch.save(states | {"result": result}, file)
