@@ -68,9 +68,8 @@ def test_the_grid_is_complete(protocol):
     runs |= {f"fast-own-cifar10-{budget}" for budget in ("short", "long")}
     runs |= {"resnet-20-cifar10-short-float32"}
     assert set(protocol.RUNS) == runs
-    assert set(protocol.EXPERIMENTS) == {
-        f"rates-{n}-{name}" for n in NINE for name in ("cifar10", "fashion")
-    }
+    rates = {f"rates-{n}-{d}" for n in NINE for d in ("cifar10", "fashion")}
+    assert set(protocol.EXPERIMENTS) == rates | {"latency"}
 
 
 def test_the_networks_are_those_of_their_chapters(protocol):
@@ -255,15 +254,48 @@ def test_a_screening_tries_three_rates_and_outlives_one_that_diverges(
     assert log["precision"] == "bfloat16" and log["fits"] == 2
 
 
-def test_all_is_in_one_precision_but_for_one_run(protocol):
-    other = "resnet-20-cifar10-short-float32"
-    assert protocol.PRECISION.pop(other) == torch.float32
-    assert set(protocol.PRECISION) | {other} == {
-        *protocol.RUNS,
-        *protocol.EXPERIMENTS,
+def test_all_is_in_one_precision_but_for_one_run_and_the_clock(protocol):
+    precision = dict(protocol.PRECISION)
+    assert set(precision) == {*protocol.RUNS, *protocol.EXPERIMENTS}
+    for other in ("resnet-20-cifar10-short-float32", "latency"):
+        assert precision.pop(other) == torch.float32
+    assert set(precision.values()) == {torch.bfloat16}
+
+
+def test_the_clock_meets_every_network_in_turn(protocol, monkeypatch):
+    """Two turns, on two images: what is measured, not how long it takes."""
+    monkeypatch.setitem(protocol.latency.__globals__, "TURNS", {1: 3, 2: 3})
+    seen = []
+    timed = protocol.milliseconds
+
+    def noted(nets, images, turns):
+        seen.append((images.shape[0], turns, list(nets)))
+        assert not any(net.training for net in nets.values())
+        spent = timed(nets, images, turns)
+        assert all(len(times) == turns for times in spent.values())
+        return spent
+
+    monkeypatch.setitem(protocol.latency.__globals__, "milliseconds", noted)
+    found = protocol.latency(0)
+    assert [entry[:2] for entry in seen] == [(1, 3), (2, 3)] * 2
+    assert set(found) == set(KNOWN)
+    for networks in found.values():
+        assert set(networks) == NINE
+        for by_size in networks.values():
+            assert set(by_size) == {"1", "2"}
+            for t in by_size.values():
+                assert 0 < t["low"] <= t["median"] <= t["high"]
+    assert not recorder.what_is_no_number(found, "numbers")
+
+
+def test_networks_take_turns(protocol):
+    """One minibatch each, so that a slow moment meets all of them."""
+    order = []
+    nets = {
+        name: lambda images, name=name: order.append(name) for name in "abc"
     }
-    assert set(protocol.PRECISION.values()) == {torch.bfloat16}
-    protocol.PRECISION[other] = torch.float32
+    protocol.milliseconds(nets, torch.zeros(1), 2)
+    assert "".join(order) == "abc" * (5 + 2)
 
 
 @pytest.mark.parametrize("own", [torch.float32, torch.bfloat16])
@@ -323,3 +355,28 @@ def test_chapters_are_read_in_silence_and_by_name(tmp_path, capsys):
     assert "double" not in definitions(file)
     assert definitions(file, "double")["double"](2) == 4
     assert capsys.readouterr().out == ""
+
+
+def missing_logs(protocol, folder):
+    """Runs with their three seeds and experiments with one, if not there."""
+    wanted = [
+        f"{run}-seed{seed}" for run in protocol.RUNS for seed in (0, 1, 2)
+    ]
+    wanted += [f"{name}-seed0" for name in protocol.EXPERIMENTS]
+    return [name for name in wanted if not (folder / f"{name}.json").exists()]
+
+
+def test_every_log_of_the_grid_is_there(protocol):
+    if "08_comparison" not in (CHAPTERS.parent / "_toc.yml").read_text():
+        pytest.skip("not in the table of contents yet")
+    assert missing_logs(protocol, results.RESULTS / "08_comparison") == []
+
+
+def test_a_log_that_is_missing_is_named(protocol, tmp_path):
+    everything = missing_logs(protocol, tmp_path)
+    assert len(everything) == 3 * len(protocol.RUNS) + len(
+        protocol.EXPERIMENTS
+    )
+    for name in everything[1:]:
+        (tmp_path / f"{name}.json").touch()
+    assert missing_logs(protocol, tmp_path) == everything[:1]
