@@ -460,6 +460,19 @@ def test_the_progress_bar_goes_to_stderr_alone(monkeypatch, capsys):
     assert "toy, epoch 1 of 2" in captured.err
 
 
+def test_the_environment_may_silence_the_bar(monkeypatch):
+    given = {}
+
+    class Watched(Progress):
+        def __init__(self, *arguments, **options):
+            given.update(options)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(training, "Progress", Watched)
+    fit(toy_net(), toy_data(), RECIPE)
+    assert "total" in given and "disable" not in given
+
+
 @pytest.mark.parametrize(
     ("able", "expected"),
     [

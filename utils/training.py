@@ -195,7 +195,7 @@ def fit(
         initial=sum(work[: len(result["epochs"])]),
         bar_format="{desc}{percentage:3.0f} %|{bar}| {elapsed}<{remaining}",
         leave=False,
-        disable=distributed.rank() > 0,
+        **({"disable": True} if distributed.rank() > 0 else {}),
     )
     for epoch in range(len(result["epochs"]), recipe.epochs):
         title = f"{result['name']}, epoch {epoch + 1} of {recipe.epochs}"
