@@ -150,6 +150,12 @@ window.bookSay = (() => {
   document.fonts.addEventListener("loadingdone", askAll);
 })();
 
+/* What opens a part of the contents is named after it. */
+for (const toggle of document.querySelectorAll("summary:has(.toctree-toggle)")) {
+  const part = toggle.parentElement.previousElementSibling.textContent;
+  toggle.setAttribute("aria-label", `Pages of “${part}”`);
+}
+
 /* When a drawer closes, the focus returns to the button that opened it. */
 for (const name of ["primary", "secondary"]) {
   const drawer = document.getElementById(`pst-${name}-sidebar-modal`);
