@@ -97,11 +97,11 @@ def execute(notebook: NotebookNode, folder: Path, url: str) -> dict:
     cells = [*enumerate(notebook.cells)]
     try:
         with client.setup_kernel(env=settings):
-            for time_round in ("first", "second"):
+            for turn in ("first", "second"):
                 for number, cell in cells:
                     if cell.cell_type == "code":
                         client.execute_cell(cell, number)
-                        check(cell, stored[number], f"{time_round} time")
+                        check(cell, stored[number], f"{turn} time")
             client.execute_cell(probe, len(cells))
     except (CellControlSignal, DeadKernelError) as error:
         raise Failed(str(error)) from error
