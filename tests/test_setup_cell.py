@@ -284,6 +284,15 @@ def test_a_chapter_that_wants_no_gpu_is_not_sent_for_one(run, remote, chapter):
     assert done.stdout.endswith(f"CPU, scale laptop: {UNKNOWN}"), done.stderr
 
 
+def test_a_training_will_find_what_it_had_done(run, reader, tmp_path):
+    say = "print(os.environ.get('BOOK_RESUME'))"
+    assert run("", say).stdout.endswith(f"{reader}/book/checkpoints\n")
+    drive = str(tmp_path / "drive")
+    done = run("", say, BOOK_RESUME=drive)
+    assert done.stdout.endswith(f"{drive}\n"), done.stderr
+    assert run("", say, folder=ROOT).stdout == "None\n"
+
+
 # What may be missing
 
 

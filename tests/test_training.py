@@ -407,6 +407,46 @@ def test_an_interrupted_run_with_everything_resumes(
             fit(Sides(), toy_data(), recipe, checkpoint=tmp_path / "run.pt")
 
 
+@pytest.mark.parametrize(("keeping", "again"), [(0, [2]), (99, [0, 1, 2])])
+def test_a_lost_kernel_costs_no_finished_epoch(
+    tmp_path, monkeypatch, keeping, again
+):
+    """The same call goes on, though it names no checkpoint."""
+    data, recipe = toy_data(), replace(RECIPE, epochs=3)
+    whole = toy_net()
+    straight = fit(whole, data, recipe)
+    monkeypatch.setenv("BOOK_RESUME", str(tmp_path / "unfinished"))
+    monkeypatch.setattr(training, "WORTH_KEEPING", keeping)
+    train_epoch, epochs = training.train_epoch, []
+
+    def noted(train, recipe, epoch, *rest, **parts):
+        epochs.append(epoch)
+        if epochs == [0, 1, 2]:
+            raise KeyboardInterrupt
+        return train_epoch(train, recipe, epoch, *rest, **parts)
+
+    monkeypatch.setattr(training, "train_epoch", noted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(toy_net(), data, recipe)
+    epochs.clear()
+    epochs.append("others")  # which are not mistaken for it
+    fit(toy_net(seed=1), data, recipe)
+    fit(toy_net(), data, recipe, seed=1)
+    fit(toy_net(), data, replace(recipe, momentum=0.8))
+    fit(toy_net(), replace(data, train=stripes(512, 9)), recipe)
+    assert epochs[1:] == 4 * [0, 1, 2]
+
+    epochs[:] = ["again"]
+    resumed = toy_net()
+    log = fit(resumed, data, recipe)
+    assert epochs[1:] == again
+    assert not list(tmp_path.glob("unfinished/*")), "the end was not noticed"
+    for key, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[key]), key
+    losses = [[e["train_loss"] for e in x["epochs"]] for x in (log, straight)]
+    assert losses[0] == losses[1]
+
+
 def test_an_infinite_loss_stops_with_the_step_and_the_rate():
     wild = replace(RECIPE, learning_rate=1e30)
     with pytest.raises(

@@ -77,6 +77,8 @@ if not roots:  # Colab, Kaggle or any folder that is not a checkout
         raise RuntimeError(
             f"Could not fetch {what}: {why}\n{cure}Then run this cell again."
         ) from None
+    # So that a training goes on where the kernel was lost.
+    os.environ.setdefault("BOOK_RESUME", str(root / "checkpoints"))
     print(f"Set-up: fetched {' and '.join(fetched) or 'nothing'}.")
 
 importlib.invalidate_caches()

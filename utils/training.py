@@ -8,8 +8,10 @@ the same weights. Several processes share a run: see `utils.distributed`.
 import contextlib
 import copy
 import datetime
+import hashlib
 import json
 import math
+import os
 import platform
 import sys
 import time
@@ -33,6 +35,9 @@ from utils.trial import prepare
 
 MakeOptimizer = Callable[[nn.Module, "Recipe"], torch.optim.Optimizer]
 FIRST_STEPS = 5  # seconds after which a run is told how long it will take
+WORTH_KEEPING = 5  # seconds of training
+# What two calls of one run have in common, by its log.
+SAME_RUN = "name seed data recipe optimizer optimizer_settings precision"
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,9 @@ def fit(
             are the highest ones. `sgd` unless given.
         checkpoint: file that is written before the first and after every
             epoch and read at the start, so that the same call continues an
-            interrupted run.
+            interrupted run. Without it a file in the folder BOOK_RESUME
+            does that, if the set-up cell or you have set this variable; it
+            is deleted at the end.
         log: JSON file to write the returned log to.
 
     Returns:
@@ -182,11 +189,14 @@ def fit(
     }
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # which one cycle scales
+    unfinished = None if checkpoint else unfinished_run(net, data, result)
+    checkpoint = checkpoint or unfinished
     resumed = checkpoint and Path(checkpoint).exists()
     if resumed:
         resume(Path(checkpoint), parts, result)
     distributed.check_agreed("epochs trained before", len(result["epochs"]))
-    if checkpoint and not resumed:
+    saved = time.perf_counter()
+    if checkpoint and not (resumed or unfinished):
         # An interrupted first epoch starts from these weights.
         save_checkpoint(Path(checkpoint), parts, result)
     shared = parts | {"net": distributed.shared(net)}
@@ -221,9 +231,13 @@ def fit(
         entry |= {f"train_{key}": trained[key] for key in trained}
         entry |= {f"validation_{key}": measured[key] for key in measured}
         result["epochs"].append(entry)
-        if checkpoint:
+        recent = time.perf_counter() - saved < WORTH_KEEPING
+        if checkpoint and not (unfinished and recent):
             save_checkpoint(Path(checkpoint), parts, result)
+            saved = time.perf_counter()
     bar.close()
+    if unfinished and distributed.rank() == 0:
+        unfinished.unlink(missing_ok=True)
     if log and distributed.rank() == 0:
         with complete_file(Path(log)) as file:
             text = json.dumps(result, indent=1, allow_nan=False)
@@ -504,13 +518,29 @@ def check_labels(classes: int, data: Data) -> None:
             )
 
 
+def unfinished_run(net: nn.Module, data: Data, result: dict) -> Path | None:
+    """Where a run that named no checkpoint keeps one; None: nowhere.
+
+    The name follows from all that the run begins with. So after a kernel is
+    lost the same cells find it again, and no others do.
+    """
+    if not (folder := os.environ.get("BOOK_RESUME")):
+        return None
+    begins = [result[key] for key in SAME_RUN.split()]
+    digest = hashlib.sha256(json.dumps(begins).encode())
+    train = data.train.images, data.train.labels
+    for tensor in (*train, *net.state_dict().values()):
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy())
+    return Path(folder, f"{digest.hexdigest()[:16]}.pt")
+
+
 def resume(path: Path, parts: dict, result: dict) -> None:
     """Put the state of a checkpoint into `parts` and `result`."""
-    keys = "name seed data recipe optimizer optimizer_settings precision"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         before = state["result"]
-        for key in [*keys.split(), "parameters"]:
+        for key in [*SAME_RUN.split(), "parameters"]:
             if before.get(key) != result[key]:
                 raise ValueError(
                     f"its {key} is {before.get(key)!r} and this one's "
