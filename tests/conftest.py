@@ -1,7 +1,10 @@
-"""What the tests of pages and of figures share: one browser a worker."""
+"""What tests share: one browser a worker, and one Python without the book."""
 
 import os
+import sysconfig
+import venv
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -64,3 +67,22 @@ OTHERS = pytest.mark.long("the figures in Firefox and, where it is, WebKit")
 def engine(request) -> Engine:
     """Each of the three browsers, for a journey that runs in all."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory) -> Path:
+    """An environment with all that this one has, except d2l.
+
+    The packages are linked into a folder beside the environment. So pip finds
+    them, as it finds Colab's, but can neither change nor remove them.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    packages = folder / "packages"
+    packages.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not entry.name.startswith(("d2l", "pip", "__")):
+            (packages / entry.name).symlink_to(entry)
+    venv.create(folder / "env", with_pip=True)
+    site = next((folder / "env/lib").glob("python*/site-packages"))
+    (site / "packages.pth").write_text(f"{packages}\n", "utf-8")
+    return folder / "env/bin/python"

@@ -7,6 +7,7 @@ import pytest
 from nbformat import v4
 
 from tools import chapter_rules as rules
+from tools import write_setup
 from utils.tables import ChartData, Table
 
 PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 1x1>"}
@@ -375,6 +376,7 @@ def test_file_rules(tmp_path):
         "[c](https://example.org) $$x \\tag{2.1}$$\n\n"
         "## The `run`, once?\n\n## Why 3 × 3?"
     )
+    notebook.cells[SETUP].source = rules.setup_cell("02_net")
     path = tmp_path / "02_net.ipynb"
     nbformat.write(notebook, path)
     assert [p for rule in rules.FILE_RULES for p in rule(path)] == []
@@ -392,6 +394,52 @@ def test_file_rules(tmp_path):
     assert "#Why-3-×-3? leads nowhere in JupyterLab" in problems
     assert "in chapter 2" in problems
     assert "920,000 are allowed" in problems
+
+
+def test_a_set_up_cell_of_another_chapter_is_found(tmp_path):
+    notebook = good_chapter()
+    path = tmp_path / "02_net.ipynb"
+    for name, found in [("02_net", 0), ("03_vgg", 1), ("NN_chapter", 1)]:
+        notebook.cells[SETUP].source = rules.setup_cell(name)
+        assert rules.begins_with_setup(notebook) == []
+        nbformat.write(notebook, path)
+        assert len(rules.names_itself(path)) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "wants"),
+    [
+        ("n = scale(smoke=1, laptop=2, full=3)", True),
+        ("n = scale(smoke=1, laptop=2, full=2)", False),
+        ("n = scale(smoke=1, laptop=(2, None), full=(2,  None))", False),
+        ("n = other(smoke=1, laptop=2, full=3)", False),
+    ],
+)
+def test_a_gpu_is_for_chapters_that_do_more_with_one(code, wants):
+    notebook = good_chapter()
+    notebook.cells[FIRST_FACT].source = code
+    for runtime in (False, True):
+        notebook.metadata.update(rules.RUNTIME if runtime else {})
+        problems = rules.opens_on_the_right_machine(notebook)
+        assert len(problems) == (runtime != wants)
+    notebook.metadata.accelerator = "TPU"
+    assert rules.opens_on_the_right_machine(notebook)
+
+
+def test_set_up_and_runtime_are_written_into_a_chapter(tmp_path):
+    notebook = good_chapter()
+    notebook.cells[SETUP].source = "# @title Set-up of an earlier day"
+    notebook.cells[FIRST_FACT].source = "scale(smoke=1, laptop=2, full=3)"
+    path = tmp_path / "02_net.ipynb"
+    nbformat.write(stamp(notebook), path)
+    assert write_setup.write(path)
+    assert not write_setup.write(path)
+    notebook = nbformat.read(path, as_version=4)
+    assert rules.problems(notebook) + rules.names_itself(path) == []
+    notebook.cells[FIRST_FACT].source = "print(0)"
+    nbformat.write(notebook, path)
+    assert write_setup.write(path)
+    assert "accelerator" not in nbformat.read(path, 4).metadata
 
 
 def test_invalid_file_is_found(tmp_path):

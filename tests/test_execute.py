@@ -103,7 +103,7 @@ def place_for_times(path):
 def test_times_are_stored_and_another_kind_is_measured_alone(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(times, "kind_of_machine", lambda: "AVX2")
+    monkeypatch.setattr(execute, "kind_of_machine", lambda: "AVX2")
     path = chapter(tmp_path, "import os", "print(os.getpid())")
     place_for_times(path)
     assert execute.main([str(path)]) == 0
@@ -115,7 +115,7 @@ def test_times_are_stored_and_another_kind_is_measured_alone(
     assert times.has_measured_times(first) == []
 
     before = without_times(path)
-    monkeypatch.setattr(times, "kind_of_machine", lambda: "bfloat16")
+    monkeypatch.setattr(execute, "kind_of_machine", lambda: "bfloat16")
     assert execute.main(["--times", str(path)]) == 0
     assert without_times(path) == before, "more than times was stored"
     second = nbformat.read(path, as_version=4)
@@ -135,7 +135,7 @@ def test_times_are_stored_and_another_kind_is_measured_alone(
 
     # Of a processor without a column outputs are stored, and times are not.
     monkeypatch.setattr(times, "is_emulated", lambda: False)
-    monkeypatch.setattr(times, "kind_of_machine", lambda: None)
+    monkeypatch.setattr(execute, "kind_of_machine", lambda: None)
     second.cells[2].source = "print(0)"
     nbformat.write(second, path)
     with pytest.raises(SystemExit, match="no column in the tables of times"):
@@ -147,7 +147,7 @@ def test_times_are_stored_and_another_kind_is_measured_alone(
     assert third.cells[0].source.count("of an earlier version") == 2
 
     # Times of code that the outputs do not belong to are refused.
-    monkeypatch.setattr(times, "kind_of_machine", lambda: "bfloat16")
+    monkeypatch.setattr(execute, "kind_of_machine", lambda: "bfloat16")
     third.cells[2].source = "print(1)"
     nbformat.write(third, path)
     before = path.read_bytes()
@@ -170,7 +170,7 @@ def test_half_an_emulation_executes_nothing(tmp_path, monkeypatch):
 def test_a_chapter_that_cannot_be_read_does_not_stop_the_others(
     tmp_path, monkeypatch, capsys, option
 ):
-    monkeypatch.setattr(times, "kind_of_machine", lambda: "AVX2")
+    monkeypatch.setattr(execute, "kind_of_machine", lambda: "AVX2")
     executed = []
 
     def noted(notebook, folder):

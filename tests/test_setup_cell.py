@@ -12,9 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import threading
-import venv
 from pathlib import Path
 
 import nbformat
@@ -27,8 +25,34 @@ MARK = "utils/samples/cifar10.tar.xz"
 PROBE = """import torch, numpy, utils.scale
 from d2l import torch as d2l
 print(utils.scale.__file__, numpy.__version__, d2l.__file__)"""
-NO_GPU = "class cuda:\n    is_available = staticmethod(lambda: False)"
+NO_GPU = """class cuda:
+    is_available = staticmethod(lambda: False)
+    get_device_name = staticmethod(lambda: "Tesla T4")
+class cpu:
+    get_capabilities = staticmethod(dict)
+class backends:
+    class cpu:
+        get_cpu_capability = staticmethod(lambda: "AVX2")
+class dtype: pass
+class device:
+    def __init__(self, name): self.type = name
+bfloat16, float32 = "bfloat16", "float32"
+"""
 SHOW = "import utils.scale; print(utils.scale.__file__)"
+# Of the chapter that the cell names as it stands in its own file.
+CHAPTER = """{"metadata": {
+    "accelerator": "GPU",
+    "book": {
+        "code_hash": "now", "gpu_minutes": 8,
+        "times": {"AVX2": {
+            "code_hash": "now", "date": "2026-07-14", "threads": 2,
+            "emulated": false, "factor": 1.0,
+            "seconds": {"a": 200.0, "b": 100.0}}}}}}"""
+TOLD = (
+    "CPU, scale laptop: the chapter takes 5 minutes on such a machine "
+    "(measured 2026-07-14, 2 threads).\n"
+)
+UNKNOWN = "how long the chapter takes on such a machine was not measured.\n"
 
 
 WHO = {
@@ -56,6 +80,8 @@ class Remote:
             self.work / "utils",
             ignore=shutil.ignore_patterns("__pycache__", "samples", "figures"),
         )
+        (self.work / "chapters").mkdir()
+        (self.work / "chapters/NN_chapter.ipynb").write_text(CHAPTER, "utf-8")
         (self.work / MARK).parent.mkdir()
         (self.work / MARK).touch()
         self.zip.parent.mkdir(parents=True)
@@ -166,25 +192,6 @@ def says(done, *words):
 # The whole way, with the real torch and the real d2l
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory) -> Path:
-    """Make an environment with all that this one has, except d2l.
-
-    The packages are linked into a folder beside the environment. So pip finds
-    them, as it finds Colab's, but can neither change nor remove them.
-    """
-    folder = tmp_path_factory.mktemp("environment")
-    packages = folder / "packages"
-    packages.mkdir()
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if not entry.name.startswith(("d2l", "pip", "__")):
-            (packages / entry.name).symlink_to(entry)
-    venv.create(folder / "env", with_pip=True)
-    site = next((folder / "env/lib").glob("python*/site-packages"))
-    (site / "packages.pth").write_text(f"{packages}\n", "utf-8")
-    return folder / "env/bin/python"
-
-
 def execute(python: Path, notebook: Path, env: dict[str, str]) -> list[str]:
     """Execute a notebook as a reader would; return what each cell printed."""
     runner = "from nbclient.cli import main; main()"
@@ -209,7 +216,9 @@ def test_notebook_alone_in_a_folder(tmp_path, reader, remote, python):
     installed = sorted(python.parents[1].rglob("*.py"))
 
     setup, probe = execute(python, notebook, env)
-    assert setup == "Set-up: fetched the book and d2l; CPU.\n"
+    fetched, told = setup.split("\n", 1)
+    assert fetched == "Set-up: fetched the book and d2l."
+    assert told.startswith("CPU, scale laptop: ")
     scale, rest = probe.split(".py ", 1)
     assert Path(scale) == reader / "book/utils/scale"
     numpy, d2l = rest.split(" ", 1)
@@ -218,7 +227,7 @@ def test_notebook_alone_in_a_folder(tmp_path, reader, remote, python):
     assert sorted(python.parents[1].rglob("*.py")) == installed
 
     again, probe_again = execute(python, notebook, env)
-    assert again == "Set-up: fetched nothing; CPU.\n"
+    assert again == f"Set-up: fetched nothing.\n{told}"
     assert probe_again == probe
     assert sorted(p.name for p in reader.iterdir()) == ["02_net.ipynb", "book"]
 
@@ -231,10 +240,48 @@ def test_silent_in_a_checkout(run):
         assert done.stderr == ""
 
 
-def test_colab_without_gpu_is_told_the_menu(run):
-    done = run("import sys; sys.modules['google.colab'] = sys")
-    assert "Set-up: fetched the book; CPU." in done.stdout, done.stderr
-    assert "Runtime → Change runtime type → T4 GPU" in done.stdout
+COLAB = "import sys; sys.modules['google.colab'] = sys"
+RUNTIME = "For a GPU: Runtime → Change runtime type → T4 GPU.\n"
+KAGGLE = {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
+SETTINGS = "For a GPU: Settings → Accelerator → GPU T4 x2.\n"
+GPU = "import torch; torch.cuda.is_available = lambda: True"
+
+
+@pytest.mark.parametrize(
+    ("before", "variables", "told"),
+    [
+        ("", {}, TOLD),
+        (COLAB, {}, TOLD + RUNTIME),
+        ("", KAGGLE, TOLD + SETTINGS),
+        (
+            COLAB,
+            {"BOOK_SCALE": "smoke"},
+            f"CPU, scale smoke: {UNKNOWN}{RUNTIME}",
+        ),
+        (
+            f"{COLAB}\n{GPU}",
+            {},
+            "Tesla T4, scale full: the chapter takes about 8 minutes on a "
+            "free Colab GPU, estimated; nobody has measured it yet.\n",
+        ),
+        (GPU, {"BOOK_SCALE": "laptop"}, f"Tesla T4, scale laptop: {UNKNOWN}"),
+    ],
+)
+def test_what_the_machine_makes_of_the_chapter(run, before, variables, told):
+    done = run(before, **variables)
+    assert done.stdout == f"Set-up: fetched the book.\n{told}", done.stderr
+
+
+@pytest.mark.parametrize("chapter", ["no GPU", "none"])
+def test_a_chapter_that_wants_no_gpu_is_not_sent_for_one(run, remote, chapter):
+    path = remote.work / "chapters/NN_chapter.ipynb"
+    if chapter == "none":  # the reader's own copy, under another name
+        path.unlink()
+    else:
+        path.write_text('{"metadata": {}}', "utf-8")
+    remote.publish("Another chapter")
+    done = run(COLAB)
+    assert done.stdout.endswith(f"CPU, scale laptop: {UNKNOWN}"), done.stderr
 
 
 # What may be missing
@@ -249,7 +296,7 @@ def test_without_torch(run):
 def test_without_git_a_zip_is_fetched(run, reader, without_git):
     done = run("", SHOW, PATH=without_git)
     assert done.stdout == (
-        f"Set-up: fetched the book; CPU.\n{reader}/book/utils/scale.py\n"
+        f"Set-up: fetched the book.\n{TOLD}{reader}/book/utils/scale.py\n"
     ), done.stderr
     assert [p.name for p in reader.iterdir()] == ["book"]
 
@@ -316,8 +363,9 @@ def test_an_older_copy_is_updated(run, remote, reader):
     later = "import utils.news; from utils.scale import news"
     done = run(f"{early}\nimport utils.scale", later)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "Set-up: fetched what is new in the book; CPU.\n"
-    assert run().stdout == "Set-up: fetched nothing; CPU.\n"
+    news = f"Set-up: fetched what is new in the book.\n{TOLD}"
+    assert done.stdout == news
+    assert run().stdout == f"Set-up: fetched nothing.\n{TOLD}"
 
 
 def test_an_older_copy_without_a_branch_is_updated(run, remote, reader):

@@ -12,6 +12,7 @@ import torch
 from nbformat import v4
 
 from tools import times
+from utils import machine
 
 ROOT = Path(__file__).parent.parent
 LISTED = (ROOT / "_toc.yml").read_text("utf-8")
@@ -230,7 +231,7 @@ def test_a_gpu_is_named(device, head, whole):
     ],
 )
 def test_durations_are_rounded_up(seconds, words):
-    assert times.duration(seconds) == words
+    assert machine.duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -307,9 +308,10 @@ def processor(monkeypatch):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("BOOK_SCALE", "laptop")
-        monkeypatch.setattr(times, "default_device", lambda: "cpu")
+        for module in (times, machine):
+            monkeypatch.setattr(module, "default_device", lambda: "cpu")
         monkeypatch.setattr(
-            times,
+            machine,
             "fast_precision",
             lambda device: (
                 torch.bfloat16
@@ -352,7 +354,7 @@ def test_the_kind_of_a_processor(
     processor, capability, able, environment, kind, emulated
 ):
     processor(capability, *able, **environment)
-    assert times.kind_of_machine() == kind
+    assert machine.kind_of_machine() == kind
     about = times.about_machine()
     assert about["emulated"] == emulated == times.is_emulated()
     assert about["factor"] == (1.523 if emulated else 1)
@@ -389,11 +391,11 @@ def test_only_the_scale_that_a_reader_meets_has_a_column(
     processor("AVX2", "avx2")
     for scale, kind in [("smoke", None), ("laptop", "AVX2"), ("full", None)]:
         monkeypatch.setenv("BOOK_SCALE", scale)
-        assert times.kind_of_machine() == kind
-    monkeypatch.setattr(times, "default_device", lambda: "cuda")
+        assert machine.kind_of_machine() == kind
+    monkeypatch.setattr(machine, "default_device", lambda: "cuda")
     for scale, kind in [("smoke", None), ("laptop", None), ("full", "GPU")]:
         monkeypatch.setenv("BOOK_SCALE", scale)
-        assert times.kind_of_machine() == kind
+        assert machine.kind_of_machine() == kind
 
 
 def test_the_speed_is_that_of_a_matrix_product(monkeypatch):

@@ -7,7 +7,7 @@ fail, and tools/execute.py uses those about outputs.
 """
 
 import ast
-import hashlib
+import contextlib
 import io
 import json
 import re
@@ -22,9 +22,12 @@ from myst_parser.mdit_to_docutils.base import compute_unique_slug
 from nbformat import NotebookNode
 
 from _ext.bookext import jupyter_slug
+from utils.chapters import code_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP_CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8").rstrip("\n")
+SETUP_CHAPTER = re.compile(r'(?<=describe\(")[^"]*')  # of which it tells
+WRITE_SETUP = "`.venv/bin/python tools/write_setup.py`"
 SETUP_METADATA = {
     "cellView": "form",
     "jupyter": {"source_hidden": True},
@@ -35,6 +38,8 @@ SOLUTION_FOLDS = {"outputs_hidden": True, "source_hidden": True}
 FACT = "nbval-check-output"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
+# With which Colab opens a chapter that wants a GPU.
+RUNTIME = {"accelerator": "GPU", "colab": {"gpuType": "T4"}}
 
 FACTS_NEEDED = 10
 EXERCISES_NEEDED = 6
@@ -64,13 +69,6 @@ MARKDOWN = MarkdownIt("commonmark")
 
 
 # Looking into a notebook
-
-
-def code_hash(notebook: NotebookNode) -> str:
-    """Return the sha256 of the code cells' sources, less the set-up cell."""
-    sources = [c.source for _, c in _cells(notebook, "code")]
-    kept = [s for s in sources if not s.startswith("# @title Set-up")]
-    return hashlib.sha256("\0".join(kept).encode()).hexdigest()
 
 
 def _cells(notebook, kind):
@@ -136,6 +134,11 @@ def _blocks(cell):
     ]
 
 
+def setup_cell(chapter: str, source: str = SETUP_CELL) -> str:
+    """The text of the set-up cell in one chapter, as in "02_alexnet"."""
+    return SETUP_CHAPTER.sub(chapter, source)
+
+
 # The notebook
 
 
@@ -160,6 +163,32 @@ def has_stable_metadata(notebook: NotebookNode) -> list[str]:
                 f"cell {number}: a time stamp in its metadata: {cure}"
             )
     return found
+
+
+def wants_a_gpu(notebook: NotebookNode) -> bool:
+    """Whether its full scale, which is a GPU's, is more than its laptop's."""
+    for _, cell in _cells(notebook, "code"):
+        with contextlib.suppress(SyntaxError):  # another rule's
+            for node in ast.walk(ast.parse(cell.source)):
+                if getattr(getattr(node, "func", None), "id", "") == "scale":
+                    size = {x.arg: ast.dump(x.value) for x in node.keywords}
+                    if size.get("full") != size.get("laptop"):
+                        return True
+    return False
+
+
+def opens_on_the_right_machine(notebook: NotebookNode) -> list[str]:
+    """Colab gives a GPU to chapters that do more with one, and to no other.
+
+    A free GPU is scarce: who holds one that stands idle waits for the next.
+    """
+    wanted = RUNTIME if wants_a_gpu(notebook) else {}
+    found = {
+        k: notebook.metadata[k] for k in RUNTIME if k in notebook.metadata
+    }
+    if found != wanted:
+        return [f"its metadata has {found} and needs {wanted}: {WRITE_SETUP}"]
+    return []
 
 
 def has_current_stamp(notebook: NotebookNode) -> list[str]:
@@ -188,8 +217,10 @@ def begins_with_setup(notebook: NotebookNode) -> list[str]:
         found.append("cell 0 is not Markdown that begins with `# Title`")
     if [level for level, _, _ in headings(notebook)].count(1) != 1:
         found.append("there is not exactly one heading of level 1")
-    if second.get("source") != SETUP_CELL:
-        found.append("cell 1 is not the text of tools/setup_cell.py")
+    if setup_cell("NN_chapter", second.get("source", "")) != SETUP_CELL:
+        found.append(
+            f"cell 1 is not the text of tools/setup_cell.py: {WRITE_SETUP}"
+        )
     elif second.metadata != SETUP_METADATA or second.outputs:
         found.append(
             f"cell 1 (set-up) needs the metadata {SETUP_METADATA}, no output"
@@ -590,6 +621,7 @@ RULES = (
     has_stable_metadata,
     has_current_stamp,
     begins_with_setup,
+    opens_on_the_right_machine,
     is_plain_python,
     reads_its_logs_as_facts,
     has_short_lines,
@@ -676,4 +708,18 @@ def is_small(path: Path) -> list[str]:
     return []
 
 
-FILE_RULES = (is_valid, has_right_numbers, has_whole_links, is_small)
+def names_itself(path: Path) -> list[str]:
+    """The set-up cell tells the time of this chapter, not of another's."""
+    source = nbformat.read(path, 4).cells[1].source
+    if SETUP_CHAPTER.findall(source) != [path.stem]:
+        return [f'cell 1: not describe("{path.stem}"): {WRITE_SETUP}']
+    return []
+
+
+FILE_RULES = (
+    is_valid,
+    has_right_numbers,
+    has_whole_links,
+    is_small,
+    names_itself,
+)

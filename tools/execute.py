@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools import chapter_rules, times
+from utils.machine import kind_of_machine
 from utils.scale import current_scale
 
 CELL_TIMEOUT = 1800  # seconds; a chapter at full scale may train for long
@@ -67,7 +68,7 @@ def execute(
     notebook = read(path)
     if only_times and (found := chapter_rules.has_current_stamp(notebook)):
         raise Unfit("\n".join(found))
-    kind = times.kind_of_machine()
+    kind = kind_of_machine()
     try:
         about = times.about_machine() if kind else {}
     except ValueError as error:
@@ -210,7 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except ValueError as error:
         sys.exit(str(error))
-    if only_times and not times.kind_of_machine():
+    if only_times and not kind_of_machine():
         sys.exit(
             f"At the scale {current_scale()} this machine has no column in "
             "the tables of times: unset BOOK_SCALE, on a processor with AVX2 "

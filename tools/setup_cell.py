@@ -8,15 +8,13 @@ import tempfile
 from pathlib import Path
 from urllib.request import urlopen, urlretrieve
 
-try:
-    import torch
-except ModuleNotFoundError as error:
+if importlib.util.find_spec("torch") is None:
     raise ImportError(
-        f"{error}. In a checkout choose the kernel of .venv (README, Run); "
-        "elsewhere type %pip install torch torchvision matplotlib pandas "
-        "requests safetensors scikit-image scikit-learn tqdm and run this "
-        "cell again."
-    ) from None
+        "No module named 'torch'. In a checkout choose the kernel of .venv "
+        "(README, Run); elsewhere type %pip install torch torchvision "
+        "matplotlib pandas requests safetensors scikit-image scikit-learn "
+        "tqdm and run this cell again."
+    )
 
 book_url = "https://github.com/modern-convnets/book"
 mark = "utils/samples/cifar10.tar.xz"  # tells the book from other folders
@@ -79,10 +77,7 @@ if not roots:  # Colab, Kaggle or any folder that is not a checkout
         raise RuntimeError(
             f"Could not fetch {what}: {why}\n{cure}Then run this cell again."
         ) from None
-    device = "GPU" if torch.cuda.is_available() else "CPU"
-    print(f"Set-up: fetched {' and '.join(fetched) or 'nothing'}; {device}.")
-    if device == "CPU" and "google.colab" in sys.modules:
-        print("For a GPU: Runtime → Change runtime type → T4 GPU.")
+    print(f"Set-up: fetched {' and '.join(fetched) or 'nothing'}.")
 
 importlib.invalidate_caches()
 loaded = list(getattr(sys.modules.get("utils"), "__path__", []))
@@ -90,3 +85,7 @@ if fetched or loaded != [str(root / "utils")]:  # another or an older utils
     for name in list(sys.modules):
         if name.split(".")[0] in ("utils", "chapters"):
             del sys.modules[name]
+if not roots:
+    from utils.machine import describe
+
+    describe("NN_chapter")

@@ -12,7 +12,6 @@ again. metadata.book.gpu_minutes may hold an estimate for a free Colab GPU.
 """
 
 import datetime
-import math
 import os
 import re
 import sys
@@ -28,15 +27,16 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools.chapter_rules import MARKDOWN
+from utils.machine import (
+    KINDS,
+    default_device,
+    duration,
+    origin,
+    whole_time,
+)
 from utils.scale import current_scale
-from utils.training import default_device, fast_precision, hardware
+from utils.training import hardware
 
-# The kinds of machine, and what a reader calls them.
-KINDS = {
-    "AVX2": "most laptops (AVX2)",
-    "bfloat16": "newer ones (bfloat16)",
-    "GPU": "a free Colab GPU",
-}
 # Together they make a faster processor work like one that has only AVX2.
 EMULATION = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -76,23 +76,6 @@ def is_emulated() -> bool:
     # What is asked of the processor itself does not heed the variables.
     able = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(able.get("avx512_f"))
-
-
-def kind_of_machine() -> str | None:
-    """One of KINDS; None if the table has no column for what is set here.
-
-    Only times at the scale that a reader meets are worth a column, and only
-    those of a processor that KINDS has a name for.
-    """
-    on_gpu = default_device() == "cuda"
-    if current_scale() != ("full" if on_gpu else "laptop"):
-        return None
-    if on_gpu:
-        return "GPU"
-    if fast_precision(torch.device("cpu")) == torch.bfloat16:
-        return "bfloat16"
-    capability = torch.backends.cpu.get_cpu_capability()
-    return "AVX2" if capability.startswith("AVX") else None
 
 
 def about_machine() -> dict:
@@ -173,9 +156,8 @@ def table(notebook: NotebookNode) -> str:
     heads, whole, measured = dict(KINDS), {}, {}
     for kind, column in times.items():
         if column:
-            seconds = sum(column["seconds"].values()) * column["factor"]
-            whole[kind] = duration(seconds)
-            measured[kind] = _origin(column, book["code_hash"])
+            whole[kind] = duration(whole_time(column))
+            measured[kind] = origin(column, book["code_hash"])
         else:
             whole[kind], measured[kind] = "not measured", "–"
     if not times["GPU"]:
@@ -193,37 +175,11 @@ def table(notebook: NotebookNode) -> str:
     return "\n".join([lines[0], "|---|---|---|---|", *lines[1:]])
 
 
-def duration(seconds: float | None) -> str:
-    """Rounded up, to tens of seconds; from a minute on to half minutes."""
-    if seconds is None:
-        return "–"
-    tens, halves = (math.ceil(round(seconds, 1) / n) for n in (10, 30))
-    if tens < 6:
-        return f"{max(tens, 1)}0 s"
-    number = f"{halves // 2}{'½' * (halves % 2)}"
-    return f"{number} minute{'s' * (halves > 2)}"
-
-
 def _seconds(column: dict | None, cell: str) -> float | None:
     """What a cell took on an ordinary machine; None if it was not there."""
     if not column or cell not in column["seconds"]:
         return None
     return column["seconds"][cell] * column["factor"]
-
-
-def _origin(column: dict, current_code: str) -> str:
-    """When and how a column was measured."""
-    words = [column["date"]]
-    if "threads" in column:
-        threads = column["threads"]
-        words.append(f"{threads} thread{'s' * (threads > 1)}")
-    else:
-        words.append(column["device"])
-    if column["emulated"]:
-        words.append("scaled from a faster machine")
-    if column["code_hash"] != current_code:
-        words.append("of an earlier version")
-    return ", ".join(words)
 
 
 def _long_cells(notebook: NotebookNode, times: dict) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """What the chapters define: for tools/record.py, tests and other chapters."""
 
 import contextlib
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -32,3 +33,14 @@ def definitions(notebook: Path, *more: str) -> dict:
 def chapter(name: str, *more: str) -> SimpleNamespace:
     """The same by a chapter's name: `chapter("03_vgg").vgg(...)`."""
     return SimpleNamespace(**definitions(CHAPTERS / f"{name}.ipynb", *more))
+
+
+def code_hash(notebook: dict) -> str:
+    """The sha256 of the code cells' sources, less the set-up cell."""
+    sources = [
+        "".join(cell["source"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    kept = [s for s in sources if not s.startswith("# @title Set-up")]
+    return hashlib.sha256("\0".join(kept).encode()).hexdigest()

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from utils import distributed
 from utils.data import Data, Split, batches
 from utils.files import check_writable, complete_file
+from utils.machine import default_device, fast_precision
 from utils.scale import current_scale
 from utils.shapes import in_mode, layer_table
 from utils.trial import prepare
@@ -451,27 +452,6 @@ def evaluate(net: nn.Module, split: Split, **options) -> dict[str, float]:
         "loss": F.cross_entropy(logits, labels).item(),
         "accuracy": right.mean().item(),
     }
-
-
-def default_device() -> str:
-    """The GPU if PyTorch sees one, else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def fast_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where it is built in, float16 on older GPUs, else float32.
-
-    ATEN_CPU_CAPABILITY=avx2 makes any CPU an ordinary one, without it.
-    """
-    if device.type == "cuda":
-        # A T4 emulates bfloat16, slowly.
-        built_in = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if built_in else torch.float16
-    able = getattr(torch.cpu, "get_capabilities", dict)()
-    built_in = able.get("avx512_bf16") or able.get("amx_bf16")
-    used = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-    on_cpu = device.type == "cpu"
-    return torch.bfloat16 if on_cpu and built_in and used else torch.float32
 
 
 def mixed_precision(device: torch.device, precision: torch.dtype):
