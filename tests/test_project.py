@@ -83,46 +83,6 @@ def test_citation_version_is_in_the_changelog():
     assert f"## {citation['version']} " in changelog
 
 
-def test_numbers_on_the_cover():
-    """AlexNet's two-tower network, its convolutions against the rest."""
-    # inputs a group, kernel, maps, side of the output
-    convolutions = [
-        (3, 11, 96, 55),
-        (48, 5, 256, 27),
-        (256, 3, 384, 13),
-        (192, 3, 384, 13),
-        (192, 3, 256, 13),
-    ]
-    linear = [(256 * 6 * 6, 4096), (4096, 4096), (4096, 1000)]
-    in_convolutions = sum(
-        (inputs * kernel**2 + 1) * maps
-        for inputs, kernel, maps, _ in convolutions
-    )
-    work_of_convolutions = sum(
-        inputs * kernel**2 * maps * side**2
-        for inputs, kernel, maps, side in convolutions
-    )
-    parameters = in_convolutions + sum((n + 1) * m for n, m in linear)
-    work = work_of_convolutions + sum(n * m for n, m in linear)
-    assert (parameters, work) == (60_965_224, 724_406_816)
-
-    cover = " ".join((ROOT / "index.md").read_text("utf-8").split())
-    assert (
-        f"hold {in_convolutions / parameters:.0%}".replace("%", " %")
-        + f" of its {parameters / 1e6:.0f} million parameters and do "
-        + f"{work_of_convolutions / work:.0%}".replace("%", " %")
-        + " of its work"
-    ) in cover
-
-
-def test_cover_figure_has_the_sizes_of_the_paper():
-    svg = (ROOT / "_assets" / "cover.svg").read_text("utf-8")
-    numbers = re.findall(r">(\d+)</text>", svg)
-    assert numbers == (
-        "55 96 27 256 13 384 13 384 13 256 6 256 4096 4096 1000".split()
-    )
-
-
 def test_links_of_the_readme_lead_somewhere():
     text = (ROOT / "README.md").read_text("utf-8")
     targets = re.findall(r"\]\(([^):]+)\)", text)
