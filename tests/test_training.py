@@ -447,6 +447,15 @@ def test_a_lost_kernel_costs_no_finished_epoch(
     assert losses[0] == losses[1]
 
 
+def test_where_nothing_can_be_kept_it_trains_all_the_same(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BOOK_RESUME", str(tmp_path / "file/unfinished"))
+    monkeypatch.setattr(training, "WORTH_KEEPING", 0)
+    assert len(fit(toy_net(), toy_data(), RECIPE)["epochs"]) == 2
+
+
 def test_an_infinite_loss_stops_with_the_step_and_the_rate():
     wild = replace(RECIPE, learning_rate=1e30)
     with pytest.raises(

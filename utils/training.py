@@ -532,7 +532,12 @@ def unfinished_run(net: nn.Module, data: Data, result: dict) -> Path | None:
     for tensor in (*train, *net.state_dict().values()):
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy())
-    return Path(folder, f"{digest.hexdigest()[:16]}.pt")
+    path = Path(folder, f"{digest.hexdigest()[:16]}.pt")
+    try:
+        check_writable(path)
+    except OSError:  # nobody asked for it, so nobody must do without a run
+        return None
+    return path
 
 
 def resume(path: Path, parts: dict, result: dict) -> None:
