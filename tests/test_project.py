@@ -82,8 +82,8 @@ def test_the_last_edition_is_cited():
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     first, *past = re.findall("^## (.+)$", changelog, re.MULTILINE)
     assert first == "Unreleased"
-    cited = [citation.get(key) for key in ("version", "date-released")]
-    assert cited == ([None] * 2 if not past else past[0].split(" - "))
+    cited = [str(citation.get(key)) for key in ("version", "date-released")]
+    assert cited == (past[0].split(" - ") if past else ["None", "None"])
 
 
 def test_links_of_the_readme_lead_somewhere():

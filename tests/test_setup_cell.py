@@ -92,6 +92,8 @@ class Remote:
         )
         (self.work / "chapters").mkdir()
         (self.work / "chapters/NN_chapter.ipynb").write_text(CHAPTER, "utf-8")
+        (self.work / "tools").mkdir()
+        (self.work / "tools/setup_cell.py").write_text(CELL, "utf-8")
         (self.work / MARK).parent.mkdir()
         (self.work / MARK).touch()
         self.zip.parent.mkdir(parents=True)
@@ -117,7 +119,6 @@ class Remote:
     def edition(self, name: str):
         """Tag an edition beside main, and pack it."""
         git("checkout", "-q", "--detach", folder=self.work)
-        (self.work / "tools").mkdir()
         cell = self.work / "tools/setup_cell.py"
         cell.write_text(cell_of(name), "utf-8")
         with (self.work / "utils/scale.py").open("a") as file:
@@ -538,6 +539,9 @@ def test_a_checkout_of_another_edition_says_so(run, remote, reader):
             "2027.1\n"
         ), done.stderr
     done = run("", WHICH, cell=cell_of("2027.1"), folder=folder)
+    assert done.stdout == "2027.1\n"
+    shutil.rmtree(folder / "tools")  # as where no network is needed
+    done = run("", WHICH, cell=cell_of("2027.2"), folder=folder)
     assert done.stdout == "2027.1\n"
 
 

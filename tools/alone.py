@@ -38,7 +38,7 @@ from tools.release import edition_of
 from utils.chapters import code_hash
 
 RECORD = ROOT / "results/verified.json"
-# What a chapter needs of the book; of tools it looks for its edition.
+# What a chapter needs of the book; in tools it looks for the edition.
 FETCHED = ("utils", "chapters", "results", "tools")
 TIMEOUT = 900  # seconds of a cell
 FACT = "nbval-check-output"

@@ -1,6 +1,7 @@
 """Make an edition of the book that holds still: a tag.
 
     .venv/bin/python tools/release.py 2027.1
+    python3 tools/release.py --notes 2027.1      what the changelog says of it
 
 An edition is named by its year and its number in that year; a fork may add a
 word of its own, as in 2027.1-leeds. The script makes two commits. The first
@@ -23,7 +24,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = re.compile(r"(20\d\d)\.([1-9]\d*)(?:-([a-z][a-z0-9]*))?")
-UNRELEASED = "## Unreleased"
 RELEASED = re.compile(rf"^## ({VERSION.pattern}) - ", re.MULTILINE)
 EDITION = re.compile(r'^edition = "(.*)"', re.MULTILINE)
 BRANCH = re.compile(r"^  branch: .*$", re.MULTILINE)
@@ -64,10 +64,11 @@ def order(version: str) -> tuple[int, int, str]:
     return int(year), int(number), word or ""
 
 
-def unreleased(changelog: str) -> str:
-    """Return the text of the section Unreleased, without its heading."""
-    _, _, after = f"\n{changelog}".partition(f"\n{UNRELEASED}\n")
-    return re.split(r"^## ", after, maxsplit=1, flags=re.MULTILINE)[0].strip()
+def notes(changelog: str, section: str) -> str:
+    """Return what stands below the heading of an edition, or of Unreleased."""
+    heading = rf"^## {re.escape(section)}(?: - .*)?$"
+    _, *after = re.split(heading, changelog, maxsplit=1, flags=re.MULTILINE)
+    return re.split("^## ", "".join(after), flags=re.MULTILINE)[0].strip()
 
 
 def check(root: Path, version: str) -> None:
@@ -106,9 +107,9 @@ def check(root: Path, version: str) -> None:
             f"{version} does not come after {max(past, key=order)}, the last "
             "edition in CHANGELOG.md. Take a higher number"
         )
-    if not unreleased(changelog):
+    if not notes(changelog, "Unreleased"):
         raise Refused(
-            f"CHANGELOG.md says nothing under `{UNRELEASED}`. Write there "
+            f"CHANGELOG.md says nothing under `## Unreleased`. Write there "
             "what is new for readers, and commit it"
         )
 
@@ -130,12 +131,9 @@ def replace(path: Path, pattern: re.Pattern, new: str) -> None:
 
 def name(root: Path, version: str, day: datetime.date) -> None:
     """Write name and date of an edition into changelog and citation."""
-    heading = re.compile(rf"^{UNRELEASED}$", re.MULTILINE)
-    replace(
-        root / "CHANGELOG.md",
-        heading,
-        f"{UNRELEASED}\n\n## {version} - {day}",
-    )
+    heading = re.compile("^## Unreleased$", re.MULTILINE)
+    both = f"## Unreleased\n\n## {version} - {day}"
+    replace(root / "CHANGELOG.md", heading, both)
     path = root / "CITATION.cff"
     cited = re.sub(
         r"^(version|date-released): .*\n",
@@ -203,7 +201,10 @@ Publish both: git push --atomic origin main {0}
 Or undo both: git tag -d {0} && git reset --keep HEAD~1"""
 
 if __name__ == "__main__":
-    asked = "".join(sys.argv[1:2])
+    asked = sys.argv[-1] if sys.argv[1:] else ""
+    if sys.argv[1:2] == ["--notes"]:
+        changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+        sys.exit(print(notes(changelog, asked)))
     try:
         print(release(ROOT, asked, datetime.date.today()))
         print(DONE.format(asked))
