@@ -55,7 +55,7 @@ def git(root: Path, *arguments: str) -> str:
     if done.returncode:
         why = done.stderr.strip() or done.stdout.strip()
         raise Refused(f"`git {' '.join(arguments)}` failed: {why}")
-    return done.stdout.strip()
+    return done.stdout.strip("\n")
 
 
 def order(version: str) -> tuple[int, int, str]:
@@ -109,7 +109,7 @@ def check(root: Path, version: str) -> None:
         )
     if not notes(changelog, "Unreleased"):
         raise Refused(
-            f"CHANGELOG.md says nothing under `## Unreleased`. Write there "
+            "CHANGELOG.md says nothing under `## Unreleased`. Write there "
             "what is new for readers, and commit it"
         )
 
