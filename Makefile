@@ -15,7 +15,7 @@ export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
 .PHONY: help setup anew book test test-all smoke execute verify \
-	record record-all serve clean
+	record record-all release serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -30,6 +30,7 @@ help:
 	@echo "               CHAPTER=06_resnet RUN=resnet-20 SEED=0"
 	@echo "make record-all  log all that a chapter wants and has not yet;"
 	@echo "               CHAPTER=08_comparison, two at a time with -j2"
+	@echo "make release   tag an edition of main: VERSION=2027.1"
 	@echo "make setup     only make the environment .venv"
 	@echo "make clean     delete what was built, keep .venv"
 
@@ -118,6 +119,9 @@ record-all: .venv/ready
 # results/06_resnet/resnet-20-seed0.json: record.py 06_resnet resnet-20 --seed 0
 results/%.json:
 	$(BIN)/python tools/record.py $(subst /, ,$(subst -seed, --seed ,$*))
+
+release: .venv/ready
+	@$(BIN)/python tools/release.py "$(VERSION)"
 
 serve: # on port 8000, or on any other where that is taken
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }

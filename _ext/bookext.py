@@ -22,8 +22,9 @@ def set_repository(app: Sphinx, config: Config) -> None:
     """Let every link to the repository follow from the one address.
 
     The address is `repository.url` of _config.yml, or BOOK_REPO_URL where
-    that is set (for a fork). Pages then link with `repo:blob/main/README.md`
-    or `colab:chapters/02_alexnet.ipynb`.
+    that is set (for a fork). Pages then link with `repo:issues`, and with
+    `source:README.md` or `colab:chapters/02_alexnet.ipynb` to the branch, or
+    tag, that they were built of.
     """
     options = config.html_theme_options
     written = options["repository_url"]
@@ -40,6 +41,7 @@ def set_repository(app: Sphinx, config: Config) -> None:
         "https": None,
         "mailto": None,
         "repo": url + "/{{path}}",
+        "source": f"{url}/blob/{branch}/" + "{{path}}",
         "colab": f"{colab}/blob/{branch}/" + "{{path}}",
     }
     config.myst_heading_slug_func = "bookext.jupyter_slug"

@@ -77,10 +77,13 @@ def test_repository_url_is_nowhere_else(pattern):
         assert URL.encode() not in path.read_bytes(), path
 
 
-def test_citation_version_is_in_the_changelog():
+def test_the_last_edition_is_cited():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    assert f"## {citation['version']} " in changelog
+    first, *past = re.findall("^## (.+)$", changelog, re.MULTILINE)
+    assert first == "Unreleased"
+    cited = [str(citation.get(key)) for key in ("version", "date-released")]
+    assert cited == (past[0].split(" - ") if past else ["None", "None"])
 
 
 def test_links_of_the_readme_lead_somewhere():

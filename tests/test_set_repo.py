@@ -11,7 +11,8 @@ from _ext import bookext
 from tools.set_repo import URL, repository_url, set_repository
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = "_assets _ext chapters teach tests tools utils .ci .github".split()
+FOLDERS = "_assets _ext chapters teaching tests tools utils".split()
+FOLDERS += [".ci", ".github"]
 SUFFIXES = {".md", ".yml", ".cff", ".toml", ".ipynb", ".py", ".js", ".html"}
 # Addresses that can only mean this book: they lead to its own chapters and
 # workflows, or are fields for it.

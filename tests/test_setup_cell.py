@@ -19,8 +19,18 @@ import nbformat
 import pytest
 from nbformat import v4
 
+from tools.release import EDITION
+
 ROOT = Path(__file__).resolve().parent.parent
-CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8")
+WRITTEN = (ROOT / "tools/setup_cell.py").read_text("utf-8")
+
+
+def cell_of(edition: str) -> str:
+    """The set-up cell of an edition; of main, where it is empty."""
+    return EDITION.sub(f'edition = "{edition}"', WRITTEN)
+
+
+CELL = cell_of("")
 MARK = "utils/samples/cifar10.tar.xz"
 PROBE = """import torch, numpy, utils.scale
 from d2l import torch as d2l
@@ -82,6 +92,8 @@ class Remote:
         )
         (self.work / "chapters").mkdir()
         (self.work / "chapters/NN_chapter.ipynb").write_text(CHAPTER, "utf-8")
+        (self.work / "tools").mkdir()
+        (self.work / "tools/setup_cell.py").write_text(CELL, "utf-8")
         (self.work / MARK).parent.mkdir()
         (self.work / MARK).touch()
         self.zip.parent.mkdir(parents=True)
@@ -103,6 +115,23 @@ class Remote:
         with (self.work / "utils/scale.py").open("a") as file:
             file.write(f"\n{name} = True\n")
         self.publish(f"Add {name}")
+
+    def edition(self, name: str):
+        """Tag an edition beside main, and pack it."""
+        git("checkout", "-q", "--detach", folder=self.work)
+        cell = self.work / "tools/setup_cell.py"
+        cell.write_text(cell_of(name), "utf-8")
+        with (self.work / "utils/scale.py").open("a") as file:
+            file.write(f"\nedition = {name!r}\n")
+        git("add", ".", folder=self.work)
+        git("commit", "-q", "-m", name, folder=self.work)
+        git("tag", name, folder=self.work)
+        git("push", "-q", self.bare, name, folder=self.work)
+        packed = self.zip.parent / f"refs/tags/{name}.zip"
+        packed.parent.mkdir(parents=True, exist_ok=True)
+        archive = ["archive", f"--prefix=book-{name}/", "-o", packed, name]
+        git(*archive, folder=self.work)
+        git("checkout", "-q", "main", folder=self.work)
 
 
 @pytest.fixture
@@ -158,11 +187,19 @@ def environment(home: Path, url: str) -> dict[str, str]:
 def run(tmp_path, reader, remote, quick):
     """Run the cell as a script in the reader's folder."""
 
-    def run(before="", after="", *, folder=reader, wrapper=(), **variables):
+    def run(
+        before="",
+        after="",
+        *,
+        cell=CELL,
+        folder=reader,
+        wrapper=(),
+        **variables,
+    ):
         env = environment(tmp_path, remote.url)
         env |= {"PYTHONPATH": str(quick)} | variables
         return subprocess.run(
-            [*wrapper, sys.executable, "-c", f"{before}\n{CELL}\n{after}"],
+            [*wrapper, sys.executable, "-c", f"{before}\n{cell}\n{after}"],
             cwd=folder,
             env=env,
             check=False,
@@ -235,7 +272,8 @@ def test_notebook_alone_in_a_folder(tmp_path, reader, remote, python):
 def test_silent_in_a_checkout(run):
     url = "file:///there/is/no/such/repository"
     for folder in (ROOT / "chapters", ROOT):
-        done = run("", SHOW, folder=folder, BOOK_REPO_URL=url)
+        variables = {"folder": folder, "BOOK_REPO_URL": url}
+        done = run("", SHOW, cell=WRITTEN, **variables)
         assert done.stdout == f"{ROOT / 'utils/scale.py'}\n", done.stderr
         assert done.stderr == ""
 
@@ -415,6 +453,105 @@ def test_a_copy_in_another_repository_leaves_that_alone(run, remote, reader):
     done = run()
     assert "Not brought up to date" in done.stdout, done.stderr
     assert not list(reader.rglob("news.py"))
+
+
+# Which edition it is
+
+WHICH = "import utils.scale as s; print(getattr(s, 'edition', 'main'))"
+MAIN = ""
+
+
+@pytest.mark.parametrize("tool", ["git", "zip"])
+def test_an_edition_fetches_its_own_helpers(
+    run, remote, reader, without_git, tool
+):
+    variables = {"PATH": without_git} if tool == "zip" else {}
+    remote.edition("2027.1")
+    remote.add("news")
+    remote.edition("2027.2")
+    remote.add("more_news")
+    done = run("", WHICH, cell=cell_of("2027.1"), **variables)
+    assert done.stdout == (
+        f"Set-up: fetched edition 2027.1 of the book.\n{TOLD}2027.1\n"
+    ), done.stderr
+    assert not (reader / "book/utils/news.py").exists()
+    shutil.rmtree(reader / "book")
+    done = run("", WHICH, **variables)
+    assert done.stdout.endswith("main\n"), done.stderr
+    assert (reader / "book/utils/more_news.py").exists()
+
+
+@pytest.mark.parametrize("tool", ["git", "zip"])
+def test_an_edition_holds_still(run, remote, without_git, tool):
+    variables = {"PATH": without_git} if tool == "zip" else {}
+    remote.edition("2027.1")
+    cell = cell_of("2027.1")
+    run(cell=cell, **variables)
+    remote.add("news")
+    remote.edition("2027.2")
+    told = f"Set-up: fetched nothing.\n{TOLD}2027.1\n"
+    assert run("", WHICH, cell=cell, **variables).stdout == told
+    remote.bare.rename(remote.bare.with_name("elsewhere"))
+    assert run("", WHICH, cell=cell, **variables).stdout == told
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [("2027.1", "2027.2"), ("2027.1", MAIN), (MAIN, "2027.1")],
+)
+def test_a_folder_of_another_edition(run, remote, reader, there, asked):
+    names = [f"edition {e}" if e else "branch main" for e in (there, asked)]
+    remote.edition("2027.1")
+    remote.add("news")
+    remote.edition("2027.2")
+    run(cell=cell_of(there))
+    book = reader / "book"
+    (book / "utils/scale.py").write_text("mine = 1", "utf-8")
+    (book / "checkpoints").mkdir()
+    before = sorted(reader.rglob("*"))
+    last = says(run(cell=cell_of(asked)), f"{book} is of {names[0]}")
+    assert f"this notebook of {names[1]}. Rename that folder" in last
+    assert sorted(reader.rglob("*")) == before
+    assert (book / "utils/scale.py").read_text("utf-8") == "mine = 1"
+
+    book.rename(reader / "my book")
+    done = run("", WHICH, cell=cell_of(asked))
+    assert done.stdout.endswith(f"{asked or 'main'}\n"), done.stderr
+
+
+def test_another_edition_is_no_fault_of_the_network(run, remote, silence):
+    remote.edition("2027.1")
+    run()
+    cell = cell_of("2027.1")
+    last = says(run(cell=cell, BOOK_REPO_URL=silence), "Rename that folder")
+    assert "network" not in last
+
+
+@pytest.mark.parametrize("tool", ["git", "zip"])
+def test_an_edition_that_a_fork_lacks(run, reader, without_git, tool):
+    variables = {"PATH": without_git} if tool == "zip" else {}
+    done = run(cell=cell_of("2027.1"), **variables)
+    says(done, "Could not fetch edition 2027.1 of the book", "2027.1")
+    assert list(reader.iterdir()) == []
+
+
+def test_a_checkout_of_another_edition_says_so(run, remote, reader):
+    remote.edition("2027.1")
+    clone = ["clone", "-q", "--branch", "2027.1", remote.bare, "mine"]
+    git(*clone, folder=reader)
+    folder = reader / "mine"
+    for asked, name in ((MAIN, "branch main"), ("2027.2", "edition 2027.2")):
+        done = run("", WHICH, cell=cell_of(asked), folder=folder)
+        assert done.stdout == (
+            f"This notebook is of {name}, the book in {folder} of\n"
+            "edition 2027.1: a cell may do other than its text says.\n"
+            "2027.1\n"
+        ), done.stderr
+    done = run("", WHICH, cell=cell_of("2027.1"), folder=folder)
+    assert done.stdout == "2027.1\n"
+    shutil.rmtree(folder / "tools")  # as where no network is needed
+    done = run("", WHICH, cell=cell_of("2027.2"), folder=folder)
+    assert done.stdout == "2027.1\n"
 
 
 # Whose utils is loaded

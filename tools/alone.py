@@ -34,10 +34,12 @@ from nbformat import NotebookNode, v4
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tools.release import edition_of
 from utils.chapters import code_hash
 
 RECORD = ROOT / "results/verified.json"
-FETCHED = ("utils", "chapters", "results")  # what a chapter needs of the book
+# What a chapter needs of the book; in tools it looks for the edition.
+FETCHED = ("utils", "chapters", "results", "tools")
 TIMEOUT = 900  # seconds of a cell
 FACT = "nbval-check-output"
 WHERE = """import json, platform, IPython, numpy, torch, torchvision
@@ -62,7 +64,10 @@ def repository(folder: Path) -> str:
         ignored = shutil.ignore_patterns("__pycache__", ".*", "*.new")
         shutil.copytree(ROOT / name, work / name, ignore=ignored)
     who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Book"]):
+    commands = [["init", "-q"], ["add", "."], ["commit", "-qm", "Book"]]
+    if edition := edition_of(work):
+        commands.append(["tag", edition])
+    for command in commands:
         subprocess.run(["git", *who, *command], cwd=work, check=True)
     return work.as_uri()
 

@@ -18,6 +18,7 @@ PLACES = (
     "*.cff",
     "*.toml",
     "chapters/*.ipynb",
+    "teaching/*.md",
     "tools/*.py",
     ".github/**/*.yml",
 )

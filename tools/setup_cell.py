@@ -1,6 +1,7 @@
 # @title Set-up: fetches the book on Colab, does nothing in a checkout
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ if importlib.util.find_spec("torch") is None:
     )
 
 book_url = "https://github.com/modern-convnets/book"
+edition = ""  # in a release its tag, so that notebook and helpers agree
 mark = "utils/samples/cifar10.tar.xz"  # tells the book from other folders
 here = Path.cwd()
 roots = [p for p in (here, *here.parents) if (p / mark).exists()]
@@ -24,6 +26,23 @@ root = roots[0] if roots else here / "book"
 if sys.path[0] != str(root):
     sys.path.insert(0, str(root))
 fetched = []
+
+
+def of(edition):
+    return f"edition {edition}" if edition else "branch main"
+
+
+def edition_in(folder):  # what the set-up cell of a copy says of it
+    cell = folder / "tools/setup_cell.py"
+    if not cell.exists():  # packed for a room without network, with this
+        return edition
+    text = cell.read_text("utf-8")
+    return "".join(re.findall('^edition = "(.*)"', text, re.MULTILINE))
+
+
+if roots and edition_in(root) != edition:
+    print(f"This notebook is of {of(edition)}, the book in {root} of")
+    print(f"{of(edition_in(root))}: a cell may do other than its text says.")
 if not roots:  # Colab, Kaggle or any folder that is not a checkout
     url = os.environ.get("BOOK_REPO_URL", book_url)
     index = os.environ.get("PIP_INDEX_URL", url)
@@ -31,20 +50,29 @@ if not roots:  # Colab, Kaggle or any folder that is not a checkout
     how = {"env": {**os.environ, **quiet}, "check": True}
     how |= {"capture_output": True, "errors": "replace"}
     what, folder, site = "the book", here, url
+    if edition:
+        what = f"edition {edition} of the book"
     try:
         if not root.exists():
             with tempfile.TemporaryDirectory(dir=here, prefix="new-") as new:
                 if shutil.which("git"):
                     clone = ["git", "clone", "--depth=1", url, f"{new}/book"]
+                    clone += ["--branch", edition] if edition else []
                     subprocess.run(clone, **how)
                 else:
-                    site = url.removesuffix(".git") + "/archive/HEAD.zip"
+                    ref = f"refs/tags/{edition}" if edition else "HEAD"
+                    site = f"{url.removesuffix('.git')}/archive/{ref}.zip"
                     urlretrieve(site, f"{new}/book.zip")
                     shutil.unpack_archive(f"{new}/book.zip", new)
                 # Moved when it is whole, so that no half of it can stay.
                 next(Path(new).glob("*/")).rename(root)
             fetched.append(what)
-        elif (root / mark).exists():  # from an earlier day
+        elif (root / mark).exists() and edition_in(root) != edition:
+            raise FileExistsError(
+                f"{root} is of {of(edition_in(root))}, and this notebook of "
+                f"{of(edition)}. Rename that folder, so that nothing is lost."
+            )
+        elif (root / mark).exists() and not edition:  # from an earlier day
             try:
                 pull = ["git", "-C", root, "--git-dir=.git", "pull"]
                 pull += ["--ff-only", url, "HEAD"]
@@ -67,6 +95,8 @@ if not roots:  # Colab, Kaggle or any folder that is not a checkout
         why, cure = getattr(error, "stderr", error), ""
         if not os.access(folder, os.W_OK):
             cure = f"{folder} cannot be written: use another folder. "
+        elif isinstance(error, FileExistsError):
+            pass  # the reader's own folder, whatever the network does
         elif site.startswith("http") and "@" not in site:
             try:
                 urlopen(site, timeout=20).close()
