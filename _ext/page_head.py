@@ -45,7 +45,6 @@ def describe(
     config = app.config
     about = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text("utf-8"))
     title = app.env.titles[page].astext()
-    released = str(about["date-released"]).replace("-", "/")
     address = context["pageurl"]
     picture = urljoin(config.html_baseurl, "_static/screenshot.png")
     tags = {
@@ -53,7 +52,6 @@ def describe(
             "description": description(doctree),
             "citation_title": title,
             "citation_author": config.author,
-            "citation_publication_date": released,
             "citation_language": config.language,
             "citation_fulltext_html_url": address,
             "twitter:card": "summary_large_image",
@@ -68,6 +66,9 @@ def describe(
             "og:image:alt": "A chapter of the book, with a figure that moves",
         },
     }
+    if "date-released" in about:  # an edition has one, main has not
+        released = str(about["date-released"]).replace("-", "/")
+        tags["name"]["citation_publication_date"] = released
     if page != config.root_doc:
         tags["name"]["citation_inbook_title"] = about["title"]
     context["metatags"] += "".join(

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from docutils.core import publish_doctree
 
@@ -17,7 +18,6 @@ TOLD = (
     "description",
     "citation_title",
     "citation_author",
-    "citation_publication_date",
     "citation_fulltext_html_url",
     "og:title",
     "og:image",
@@ -36,10 +36,19 @@ def untold(page: BeautifulSoup) -> list[str]:
     )
 
 
+def released() -> list[str]:
+    """The date of the last edition, if there is one."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    date = cited.get("date-released")
+    return [] if date is None else [str(date).replace("-", "/")]
+
+
 @pytest.mark.parametrize("page", [PAGES[0], *CHAPTERS])
 def test_the_head_tells(site, page):
     soup = parsed(site / f"{page}.html")
     assert untold(soup) == []
+    dates = soup.select("meta[name=citation_publication_date]")
+    assert [date["content"] for date in dates] == released()
     address = soup.select_one("link[rel=canonical]")["href"]
     assert address.endswith(f"/{page}.html")
     assert f"<loc>{address}</loc>" in (site / "sitemap.xml").read_text("utf-8")
