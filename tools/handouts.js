@@ -1,0 +1,173 @@
+/* Makes a handout of a chapter's page, which handouts.py has opened: takes out
+   what paper cannot do, opens or takes out the answers, adds room to write and
+   says where links lead. Links to other sites become notes by print.js. */
+({ edition, teaching, places, title, note }) => {
+  const student = edition === "student";
+  const article = document.querySelector("article.bd-article");
+  const all = (selector, root = article) => [...root.querySelectorAll(selector)];
+  const words = (node) => node.textContent.replace(/\s+/g, " ").trim();
+
+  function make(tag, name, text = "") {
+    const node = document.createElement(tag);
+    node.className = `handout-${name}`;
+    node.textContent = text;
+    return node;
+  }
+
+  /** Room to write: empty lines, of which nothing is read aloud. */
+  function lines(count, label = "") {
+    const room = make("div", "room");
+    if (label) room.append(make("span", "label", label));
+    for (let i = 0; i < count; i++) room.append(make("div", "line"));
+    return room;
+  }
+
+  // ---- the parts of the page ---------------------------------------------
+
+  const main = document.createElement("main");
+  main.className = `handout handout-${edition}`;
+  main.append(article);
+  document.body.replaceChildren(main);
+  document.documentElement.dataset.theme = "light";
+  document.title = `${title} (${edition} handout)`;
+
+  // A plan that the chapter's page has below it, with names of its own.
+  if (teaching) {
+    const part = make("section", "teaching");
+    part.innerHTML = teaching;
+    for (const node of all("[id]", part)) node.id = `teaching-${node.id}`;
+    article.append(part);
+  }
+
+  for (const node of all(".headerlink, .copybtn, .d-print-none, script,"
+      + ".questions-progress, .numeric-form, .visually-hidden")) node.remove();
+
+  const head = make("p", "head", note);
+  article.querySelector("h1").after(head);
+  if (student) head.before(make("p", "name", "Name"));
+
+  // Nothing is learned from a list of imports on paper; notebooks have it.
+  const IMPORTS = /^\s*((from\s+\S+\s+)?import\s+(\([^)]*\)|[^\n(]*)|print\("scale:.*|#.*)\s*$/gm;
+  for (const cell of all(".cell")) {
+    const code = cell.querySelector(".cell_input pre");
+    if (code && !code.textContent.replace(IMPORTS, "").trim()) cell.remove();
+  }
+
+  // ---- what is folded ----------------------------------------------------
+
+  const inFigure = (node) => node.closest("[data-figure]");
+  const isData = (fold) => /^Data of the chart/.test(words(fold.firstElementChild));
+  const isHint = (fold) => /^A hint/.test(words(fold.firstElementChild));
+  const folds = all("details").filter((fold) => !inFigure(fold));
+
+  function showFold(fold) {
+    fold.open = true;
+    // Two words for one fold, of which the page shows one.
+    const doubled = all("summary > span", fold);
+    if (doubled.length === 2) doubled[1].remove();
+    if (isData(fold)) fold.classList.add("handout-data");
+  }
+
+  function showChoice(fold) {
+    const option = make("p", "option");
+    const right = words(fold).slice(words(fold.firstElementChild).length)
+      .trim().startsWith("Right");
+    option.append(make("span", "box", !student && right ? "☒" : "☐"), " ",
+      ...fold.firstElementChild.childNodes);
+    if (student) return fold.replaceWith(option);
+    fold.firstElementChild.replaceChildren(option);
+    fold.open = true;
+  }
+
+  const hints = make("section", "hints");
+  function keepHint(fold) {
+    if (!hints.children.length) {
+      const heading = document.createElement("h2");
+      heading.textContent = "Hints";
+      hints.append(heading);
+    }
+    const hint = make("p", "hint");
+    const where = fold.closest("section").querySelector("h2, h3");
+    const name = make("strong", "where", `${words(where)}. `);
+    fold.firstElementChild.remove();
+    const [first] = fold.children;
+    hint.append(name, ...(first ?? fold).childNodes);
+    hints.append(hint, ...fold.children);
+    first?.remove();
+    fold.replaceWith(make("p", "pointer", "A hint stands at the end of this handout."));
+  }
+
+  for (const fold of folds.filter((node) => node.isConnected)) {
+    const section = fold.closest("section");
+    if (fold.matches(".choice")) showChoice(fold);
+    else if (!student || isData(fold)) showFold(fold);
+    else if (isHint(fold)) keepHint(fold);
+    else if (section.id === "find-the-bug") {
+      // What follows the answer speaks of it.
+      while (fold.nextSibling) fold.nextSibling.remove();
+      fold.replaceWith(lines(7, "What is wrong, and which check would have found it?"));
+    } else if (fold.matches(".numeric")) fold.replaceWith(lines(1, "Answer"));
+    else fold.closest(".tag_solution")?.remove() ?? fold.remove();
+  }
+
+  // ---- room to write -----------------------------------------------------
+
+  if (student) {
+    for (const cell of all(".tag_solution")) cell.remove();
+    for (const section of all("section[id^=exercise-]")) section.append(lines(5));
+    for (const asked of all("p")) {
+      const predicts = /^(Predict|Guess)\b|\bGuess before you scroll\b/.test(words(asked));
+      const has = asked.nextElementSibling?.matches(".handout-room");
+      if (predicts && !has && !inFigure(asked)) asked.after(lines(2));
+    }
+    for (const table of all("table"))
+      if (words(table.querySelector("th, td")) === "time")
+        (table.closest(".pst-scrollable-table-container") ?? table).remove();
+    if (hints.children.length) article.querySelector("section").append(hints);
+  }
+  for (const told of all("p"))
+    if (words(told) === "Choose an answer to see whether it holds.")
+      if (student) told.textContent = "Tick one answer to each question.";
+      else told.remove();
+
+  // A guess that a figure asks for first.
+  for (const guess of all("[class$=-guess]")) {
+    const label = guess.querySelector("label");
+    if (!label) continue;
+    const asked = make("p", "guess");
+    asked.append(...label.childNodes);
+    const told = guess.querySelector("[role=status]").textContent;
+    const figure = inFigure(guess);
+    if (student) figure.before(asked, lines(1, "Answer"));
+    else { asked.append(` ${told}`); figure.before(asked); }
+    guess.remove();
+  }
+
+  // ---- links -------------------------------------------------------------
+
+  for (const link of all("a[href]")) {
+    const { href, inner, text } = places[link.href] ?? {};
+    if (text && !inFigure(link)) {
+      const where = make("span", "place", ` (${text})`);
+      const said = words(link).toLowerCase();
+      const heard = text.toLowerCase().split(/, (?=“)/)
+        .filter((part) => !said.includes(part.replace(/[“”]/g, "")));
+      if (heard.length) {
+        where.textContent = ` (${text.split(/, (?=“)/)
+          .filter((part) => heard.includes(part.toLowerCase())).join(", ")})`;
+        link.after(where);
+      }
+    }
+    if (inner) link.setAttribute("href", href);
+    else if (!/^https?:/.test(link.href)) link.replaceWith(...link.childNodes);
+  }
+
+  // ---- where pages may break ---------------------------------------------
+
+  const PAGE = 0.9 * (297 - 38) * 96 / 25.4; // pixels of a page, with a margin
+  for (const node of all(".cell_input, .cell_output > *, figure, table, img, svg,"
+      + "[data-figure], .handout-data, .numbered-math")) {
+    const fits = node.getBoundingClientRect().height < PAGE;
+    node.classList.add(fits ? "handout-whole" : "handout-long");
+  }
+}
