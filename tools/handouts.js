@@ -42,16 +42,29 @@
   for (const node of all(".headerlink, .copybtn, .d-print-none, script,"
       + ".questions-progress, .numeric-form, .visually-hidden")) node.remove();
 
-  const head = make("p", "head", note);
-  article.querySelector("h1").after(head);
-  if (student) head.before(make("p", "name", "Name"));
+  const heading = article.querySelector("h1");
+  heading.after(make("p", "head", note));
+  if (student) heading.before(make("p", "name", "Name"));
 
-  // Nothing is learned from a list of imports on paper; notebooks have it.
+  // Code that teaches nothing on paper: lists of imports, what only draws, what
+  // reads or defines recorded runs. The notebook has it, and what it shows stays.
   const IMPORTS = /^\s*((from\s+\S+\s+)?import\s+(\([^)]*\)|[^\n(]*)|print\("scale:.*|#.*)\s*$/gm;
-  for (const cell of all(".cell")) {
-    const code = cell.querySelector(".cell_input pre");
-    if (code && !code.textContent.replace(IMPORTS, "").trim()) cell.remove();
+  const RECORDS = /\brecorded\(|^(RUNS|EXPERIMENTS)\b/m;
+  const DRAWS = /\bplt\.|\bshow_\w+\(|\bplot_history\(/;
+  const TEACHES = /\b(def|class) |\bfit\(/;
+  for (const cell of all(".cell:not(.tag_solution)")) {
+    const code = cell.querySelector(".cell_input pre")?.textContent ?? "";
+    const idle = RECORDS.test(code) || !code.replace(IMPORTS, "").trim()
+      || DRAWS.test(code) && !TEACHES.test(code)
+      || cell.matches(".tag_hide-input") || cell.querySelector("[data-figure]");
+    if (!idle) continue;
+    all(".cell_input, details.hide.above-input", cell).forEach((node) => node.remove());
+    if (!cell.querySelector(".cell_output")
+      || /^scale: \w+$/.test(words(cell))) cell.remove();
   }
+
+  for (const code of all(".cell_input pre"))
+    code.innerHTML = code.innerHTML.replace(/\n{3,}/g, "\n\n");
 
   // ---- what is folded ----------------------------------------------------
 
@@ -82,9 +95,8 @@
   const hints = make("section", "hints");
   function keepHint(fold) {
     if (!hints.children.length) {
-      const heading = document.createElement("h2");
-      heading.textContent = "Hints";
-      hints.append(heading);
+      hints.append(document.createElement("h2"));
+      hints.firstChild.textContent = "Hints";
     }
     const hint = make("p", "hint");
     const where = fold.closest("section").querySelector("h2, h3");
@@ -129,6 +141,14 @@
     if (words(told) === "Choose an answer to see whether it holds.")
       if (student) told.textContent = "Tick one answer to each question.";
       else told.remove();
+
+  // What a figure says to a reader at a screen.
+  const AT_SCREEN = /\b(your device|dropped|drag|click|press|tap)\b/i;
+  for (const told of all("[data-figure] [class$=-caption]")) {
+    const sentences = told.textContent.match(/[^.]+\.(\d[^.]*\.)*\s*/g) ?? [];
+    if (sentences.some((one) => AT_SCREEN.test(one)))
+      told.textContent = sentences.filter((one) => !AT_SCREEN.test(one)).join("");
+  }
 
   // A guess that a figure asks for first.
   for (const guess of all("[class$=-guess]")) {

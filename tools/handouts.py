@@ -44,8 +44,8 @@ NOTE = {
     "answers and solutions, and the plan of the lesson at the end.",
 }
 
-# What shows most on paper: the words of the buttons to press.
-TELLING: dict[str, list[str]] = {}
+# What shows most on paper: the words of buttons to press, options to choose.
+TELLING = {"growing_network": "VGG D", "network_viewer": ": convolution"}
 
 READY = """async () => {
     document.dispatchEvent(new Event("mount-figures"));
@@ -62,12 +62,16 @@ WAITING = """() =>
     !document.querySelector("article [data-figure]:not([data-mounted])") &&
     [...document.querySelectorAll(".network_viewer-summary")].every(
         (node) => /says/.test(node.textContent))"""
-PRESS = """([name, words]) => {
+CHOOSE = """([name, words]) => {
     for (const figure of document.querySelectorAll(`div.${name}`)) {
-        const found = [...figure.querySelectorAll("button, label")].find(
-            (node) => node.textContent.trim() === words);
-        if (!found) throw new Error(`${name} has no button ${words}`);
-        found.click();
+        const node = [...figure.querySelectorAll("button, option")].find(
+            (one) => one.textContent.includes(words));
+        if (!node) throw new Error(`${name} has nothing called ${words}`);
+        if (node.matches("button")) node.click();
+        else {
+            node.selected = true;
+            node.parentElement.dispatchEvent(new Event("change"));
+        }
     }
 }"""
 
@@ -181,10 +185,8 @@ def open_page(browser: Browser, page: Path) -> tuple[Page, list[str]]:
     tab.goto(page.as_uri())
     tab.evaluate(READY)
     tab.wait_for_function(WAITING)
-    for name, buttons in TELLING.items():
-        for words in buttons:
-            tab.evaluate(PRESS, [name, words])
-    tab.wait_for_timeout(300)
+    for choice in TELLING.items():
+        tab.evaluate(CHOOSE, choice)
     return tab, asked
 
 
