@@ -126,7 +126,10 @@
 
   if (student) {
     for (const cell of all(".tag_solution")) cell.remove();
-    for (const section of all("section[id^=exercise-]")) section.append(lines(5));
+    for (const section of all("section[id^=exercise-]")) {
+      section.append(lines(4));
+      section.classList.add("handout-whole");
+    }
     for (const asked of all("p")) {
       const predicts = /^(Predict|Guess)\b|\bGuess before you scroll\b/.test(words(asked));
       const has = asked.nextElementSibling?.matches(".handout-room");
