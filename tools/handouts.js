@@ -128,7 +128,7 @@
     for (const cell of all(".tag_solution")) cell.remove();
     for (const section of all("section[id^=exercise-]")) {
       section.append(lines(4));
-      section.classList.add("handout-whole");
+      section.classList.add("handout-exercise");
     }
     for (const asked of all("p")) {
       const predicts = /^(Predict|Guess)\b|\bGuess before you scroll\b/.test(words(asked));
@@ -187,10 +187,11 @@
 
   // ---- where pages may break ---------------------------------------------
 
-  const PAGE = 0.9 * (297 - 38) * 96 / 25.4; // pixels of a page, with a margin
+  const PAGE = (297 - 36) * 96 / 25.4; // its pixels between head and foot
+  const height = (node) => node.getBoundingClientRect().height;
+  for (const figure of all("[data-figure]"))
+    if (height(figure) > 0.8 * PAGE) figure.classList.add("handout-small");
   for (const node of all(".cell_input, .cell_output > *, figure, table, img, svg,"
-      + "[data-figure], .handout-data, .numbered-math")) {
-    const fits = node.getBoundingClientRect().height < PAGE;
-    node.classList.add(fits ? "handout-whole" : "handout-long");
-  }
+      + "[data-figure], .handout-data, .numbered-math, .handout-exercise"))
+    node.classList.add(height(node) < PAGE ? "handout-whole" : "handout-long");
 }

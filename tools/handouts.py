@@ -190,12 +190,21 @@ def open_page(browser: Browser, page: Path) -> tuple[Page, list[str]]:
     return tab, asked
 
 
-def without_dates(pdf: bytes) -> bytes:
-    """A PDF that says no longer when it was printed, of the same length."""
-    return re.sub(
+def steady(pdf: bytes) -> bytes:
+    """The PDF that the same page gives at any time, of the same length.
+
+    Chromium writes when it printed, and names elements by numbers of which
+    only the order is the page's own.
+    """
+    pdf = re.sub(
         rb"/(?:Creation|Mod)Date \(D:[^)]*\)",
         lambda found: b" " * len(found[0]),
         pdf,
+    )
+    names = sorted(set(re.findall(rb"\(node(\d+)\)", pdf)))
+    new = {old: b"%0*d" % (len(old), i) for i, old in enumerate(names)}
+    return re.sub(
+        rb"\(node(\d+)\)", lambda found: b"(node%b)" % new[found[1]], pdf
     )
 
 
@@ -234,7 +243,7 @@ def print_chapter(
     tab.context.close()
     if asked:
         raise RuntimeError(f"{page} is not complete: {asked}")
-    return without_dates(pdf)
+    return steady(pdf)
 
 
 def _running(title: str, kind: str) -> str:
