@@ -145,6 +145,23 @@
       if (student) told.textContent = "Tick one answer to each question.";
       else told.remove();
 
+  // What to do with a figure that does not move here.
+  if (student) {
+    for (const told of all("p + ol")) {
+      const asks = told.previousElementSibling;
+      const [invites] = asks.textContent.match(/(Try this|\w+ things to try):\s*$/) ?? [];
+      if (!invites) continue;
+      told.remove();
+      asks.textContent = asks.textContent.replace(invites, "");
+      if (!words(asks)) asks.remove();
+    }
+    for (const cell of all(".cell"))
+      if (/^save\(/m.test(cell.querySelector("pre")?.textContent)) {
+        if (cell.previousElementSibling.matches("p")) cell.previousElementSibling.remove();
+        cell.remove();
+      }
+  }
+
   // What a figure says to a reader at a screen.
   const AT_SCREEN = /\b(your device|dropped|drag|click|press|tap)\b/i;
   for (const told of all("[data-figure] [class$=-caption]")) {

@@ -16,6 +16,8 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
@@ -36,6 +38,7 @@ STYLE = Path(__file__).with_suffix(".css").read_text("utf-8")
 NO_CHANCE = "let drawn = 0; Math.random = () => (drawn += 1e-6) % 1;"
 
 HANGS = 120_000  # milliseconds
+WIDTH = 643  # of a line on A4, in pixels
 
 NOTE = {
     "student": "Modern Convolutional Networks. A handout for students: "
@@ -121,7 +124,9 @@ def _heading(file: Path, anchor: str) -> str:
     if not found:
         return ""
     # A section has its anchor right before its heading.
-    if after := re.match(r"[^<]*>\s*(?:<span[^>]*></span>\s*)*<h", text[found.end():]):
+    if after := re.match(
+        r"[^<]*>\s*(?:<span[^>]*></span>\s*)*<h", text[found.end() :]
+    ):
         place = found.end() + after.end()
     else:
         place = found.start()
@@ -159,35 +164,62 @@ def places(page: Path, plan: Path) -> dict[str, dict]:
     return found
 
 
-def open_page(browser: Browser, page: Path) -> tuple[Page, list[str]]:
-    """Open a chapter's page, complete, with its figures in a telling state.
+@contextmanager
+def handout(
+    browser: Browser, name: str, kind: str, *, site: Path = SITE
+) -> Iterator[Page]:
+    """Open a chapter's page and make a handout of it, ready to be printed.
 
-    Returns:
-        The page, and what it asked for that no file of the book is: nothing.
+    Args:
+        browser: Playwright's Chromium.
+        name: the chapter, "06_resnet".
+        kind: "student" or "teacher".
+        site: the built pages.
+
+    Raises:
+        RuntimeError: the page is not complete, or asks for something that is
+            not in the book.
     """
+    page = site / "chapters" / f"{name}.html"
+    plan = site / "teaching" / f"{name[:2]}.html"
+    title = _page(page)[1]
     context = browser.new_context(
-        viewport={"width": 643, "height": 900}, color_scheme="light"
+        viewport={"width": WIDTH, "height": 900}, color_scheme="light"
     )
     context.set_default_timeout(HANGS)
     context.add_init_script(NO_CHANCE)
-    asked = []
-    tab = context.new_page()
-    tab.on(
-        "request",
-        lambda request: (
-            asked.append(request.url)
-            if not request.url.startswith(("file:", "data:", "blob:"))
-            else None
-        ),
-    )
-    tab.on("requestfailed", lambda request: asked.append(request.url))
-    tab.on("pageerror", lambda error: asked.append(str(error)))
+    tab, wrong = context.new_page(), []
+    tab.on("request", lambda request: wrong.extend(_elsewhere(request.url)))
+    tab.on("requestfailed", lambda request: wrong.append(request.url))
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
     tab.goto(page.as_uri())
     tab.evaluate(READY)
     tab.wait_for_function(WAITING)
     for choice in TELLING.items():
         tab.evaluate(CHOOSE, choice)
-    return tab, asked
+    tab.add_style_tag(content=STYLE + _running(title, kind))
+    tab.emulate_media(media="print")
+    tab.evaluate(
+        SCRIPT,
+        {
+            "edition": kind,
+            "teaching": _page(plan)[0].partition(">")[2]
+            if kind == "teacher"
+            else "",
+            "places": places(page, plan),
+            "title": title,
+            "note": NOTE[kind],
+        },
+    )
+    if wrong:
+        raise RuntimeError(f"{page} is not complete: {', '.join(wrong)}")
+    yield tab
+    context.close()
+
+
+def _elsewhere(url: str) -> list[str]:
+    """The address, unless it is of a file or of something in the page."""
+    return [] if url.startswith(("file:", "data:", "blob:")) else [url]
 
 
 def steady(pdf: bytes) -> bytes:
@@ -211,39 +243,11 @@ def steady(pdf: bytes) -> bytes:
 def print_chapter(
     browser: Browser, name: str, kind: str, *, site: Path = SITE
 ) -> bytes:
-    """Print a chapter's page.
-
-    Args:
-        browser: Playwright's Chromium.
-        name: the chapter, "06_resnet".
-        kind: "student" or "teacher".
-        site: the built pages.
-
-    Raises:
-        RuntimeError: the page asked for something that is not in the book.
-    """
-    page = site / "chapters" / f"{name}.html"
-    plan = site / "teaching" / f"{name[:2]}.html"
-    tab, asked = open_page(browser, page)
-    title = _page(page)[1]
-    tab.add_style_tag(content=STYLE + _running(title, kind))
-    tab.emulate_media(media="print")
-    teaching = _page(plan)[0].partition(">")[2] if kind == "teacher" else ""
-    tab.evaluate(
-        SCRIPT,
-        {
-            "edition": kind,
-            "teaching": teaching,
-            "places": places(page, plan),
-            "title": title,
-            "note": NOTE[kind],
-        },
-    )
-    pdf = tab.pdf(prefer_css_page_size=True, tagged=True, outline=True)
-    tab.context.close()
-    if asked:
-        raise RuntimeError(f"{page} is not complete: {asked}")
-    return steady(pdf)
+    """Print a handout; see `handout`."""
+    with handout(browser, name, kind, site=site) as tab:
+        return steady(
+            tab.pdf(prefer_css_page_size=True, tagged=True, outline=True)
+        )
 
 
 def _running(title: str, kind: str) -> str:
@@ -258,7 +262,9 @@ def _running(title: str, kind: str) -> str:
         'CC BY 4.0, code: MIT"',
         "bottom-right": 'counter(page) " / " counter(pages)',
     }
-    rules = (box.format(place=p, what=w, small=small) for p, w in boxes.items())
+    rules = (
+        box.format(place=p, what=w, small=small) for p, w in boxes.items()
+    )
     first = "@page :first { @top-left { content: none } }"
     return f"@page {{ {' '.join(rules)} }} {first}"
 
