@@ -14,11 +14,12 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
-.PHONY: help setup anew book test test-all smoke execute record record-all \
-	serve clean
+.PHONY: help setup anew book editions test test-all smoke execute record \
+	record-all serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
+	@echo "make editions  make notebooks, handouts and zips for a class"
 	@echo "make test      build the book, run the tests and every chapter"
 	@echo "make test-all  the same, and the tests that are long"
 	@echo "make serve     show the built book on http://127.0.0.1:8000"
@@ -61,6 +62,10 @@ book: .venv/ready
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 	@echo "Open that file in a browser, or type: make serve"
 
+editions: book
+	$(BIN)/python tools/handouts.py
+	$(BIN)/python tools/zips.py
+
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -79,6 +84,7 @@ test: book
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
 	@echo "- more of two processes: who dies, make, the page's job"
+	@echo "- the handouts of all chapters, two chapters from their zip"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
 test-all: test

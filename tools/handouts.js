@@ -1,7 +1,7 @@
 /* Makes a handout of a chapter's page, which handouts.py has opened: takes out
    what paper cannot do, opens or takes out the answers, adds room to write and
    says where links lead. Links to other sites become notes by print.js. */
-({ edition, teaching, places, title, note }) => {
+({ edition, plan, teaching, places, title, note }) => {
   const student = edition === "student";
   const article = document.querySelector("article.bd-article");
   const all = (selector, root = article) => [...root.querySelectorAll(selector)];
@@ -36,6 +36,8 @@
     const part = make("section", "teaching");
     part.innerHTML = teaching;
     for (const node of all("[id]", part)) node.id = `teaching-${node.id}`;
+    for (const link of all("a[href^='#']", part))
+      link.href = plan + link.getAttribute("href");
     article.append(part);
   }
 
@@ -170,23 +172,23 @@
       told.textContent = sentences.filter((one) => !AT_SCREEN.test(one)).join("");
   }
 
-  // A guess that a figure asks for first.
-  for (const guess of all("[class$=-guess]")) {
-    const label = guess.querySelector("label");
-    if (!label) continue;
+  // A guess that a figure asks for first; who skips it is told.
+  for (const guess of all("[data-figure] [class$=-guess]")) {
     const asked = make("p", "guess");
-    asked.append(...label.childNodes);
-    const told = guess.querySelector("[role=status]").textContent;
-    const figure = inFigure(guess);
-    if (student) figure.before(asked, lines(1, "Answer"));
-    else { asked.append(` ${told}`); figure.before(asked); }
+    asked.append(...guess.querySelector("label").childNodes);
+    inFigure(guess).before(asked);
+    if (student) asked.after(lines(1, "Answer"));
+    else {
+      guess.querySelector("button[type=button]").click();
+      asked.append(" ", words(guess.querySelector("[role=status]")));
+    }
     guess.remove();
   }
 
   // ---- links -------------------------------------------------------------
 
   for (const link of all("a[href]")) {
-    const { href, inner, text } = places[link.href] ?? {};
+    const { inner, text } = places[link.href] ?? {};
     if (text && !inFigure(link)) {
       const where = make("span", "place", ` (${text})`);
       const said = words(link).toLowerCase();
@@ -198,7 +200,7 @@
         link.after(where);
       }
     }
-    if (inner) link.setAttribute("href", href);
+    if (inner) link.setAttribute("href", inner);
     else if (!/^https?:/.test(link.href)) link.replaceWith(...link.childNodes);
   }
 

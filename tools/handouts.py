@@ -53,7 +53,8 @@ TELLING = {"growing_network": "VGG D", "network_viewer": ": convolution"}
 READY = """async () => {
     document.dispatchEvent(new Event("mount-figures"));
     for (const image of document.images) image.loading = "eager";
-    await Promise.all([...document.images].map((image) => image.decode()));
+    await Promise.all([...document.images].map(
+        (image) => image.decode().catch(() => null)));
     await document.fonts.ready;
     // A network comes when its figure is in sight.
     for (const figure of document.querySelectorAll("[data-figure]")) {
@@ -133,34 +134,31 @@ def _heading(file: Path, anchor: str) -> str:
     return [words for start, words in headings if start <= place][-1]
 
 
-def places(page: Path, plan: Path) -> dict[str, dict]:
-    """Say where the links of a chapter and of its plan lead.
+def places(page: Path, plan: Path | None) -> dict[str, dict]:
+    """Say where the links of a chapter, and of its plan, lead in the book.
 
     Returns:
         For each address, as the browser has it: "text", a place in words, and
-        for places in the handout itself "inner" and "href".
+        "inner", the link within the handout, or "" where it leads elsewhere.
     """
     found = {}
-    for file in (page, plan):
+    parts = {page: "#", plan: "#teaching-"}
+    for file in filter(None, parts):
         for link in re.findall(r'<a [^>]*?href="([^"]+)"', _page(file)[0]):
             address = urljoin(file.as_uri(), html.unescape(link))
-            if not address.startswith("file:"):
-                continue
             start, anchor = urldefrag(address)
             target = Path(url2pathname(urlsplit(start).path))
-            if target.suffix != ".html" or not target.is_file():
+            if not start.startswith("file:") or not target.is_file():
                 continue
-            heading = _heading(target, unquote(anchor)) if anchor else ""
-            title = _page(target)[1]
-            number = re.match(r"(\d+)\. ", title)
-            name = f"chapter {number[1]}" if number else f"“{title}”"
-            told = {"inner": target in (page, plan), "href": f"#{anchor}"}
-            parts = [] if told["inner"] else [name]
-            if heading and heading != title:
-                parts.append(f"“{heading}”")
-            if target == plan:
-                told["href"] = f"#teaching-{anchor}"
-            found[address] = told | {"text": ", ".join(parts)}
+            title, place = _page(target)[1], []
+            if target not in parts:
+                number = re.match(r"(\d+)\. ", title)
+                place = [f"chapter {number[1]}" if number else f"“{title}”"]
+            heading = _heading(target, unquote(anchor)) if anchor else title
+            if heading != title:
+                place.append(f"“{heading}”")
+            inner = anchor and target in parts and parts[target] + anchor
+            found[address] = {"text": ", ".join(place), "inner": inner or ""}
     return found
 
 
@@ -182,6 +180,7 @@ def handout(
     """
     page = site / "chapters" / f"{name}.html"
     plan = site / "teaching" / f"{name[:2]}.html"
+    plan = plan if kind == "teacher" else None
     title = _page(page)[1]
     context = browser.new_context(
         viewport={"width": WIDTH, "height": 900}, color_scheme="light"
@@ -203,9 +202,8 @@ def handout(
         SCRIPT,
         {
             "edition": kind,
-            "teaching": _page(plan)[0].partition(">")[2]
-            if kind == "teacher"
-            else "",
+            "plan": plan and plan.as_uri(),
+            "teaching": plan and _page(plan)[0].partition(">")[2],
             "places": places(page, plan),
             "title": title,
             "note": NOTE[kind],
@@ -240,14 +238,11 @@ def steady(pdf: bytes) -> bytes:
     )
 
 
-def print_chapter(
-    browser: Browser, name: str, kind: str, *, site: Path = SITE
-) -> bytes:
-    """Print a handout; see `handout`."""
-    with handout(browser, name, kind, site=site) as tab:
-        return steady(
-            tab.pdf(prefer_css_page_size=True, tagged=True, outline=True)
-        )
+def pdf_of(tab: Page) -> bytes:
+    """Print an open handout: A4, tagged, with an outline."""
+    return steady(
+        tab.pdf(prefer_css_page_size=True, tagged=True, outline=True)
+    )
 
 
 def _running(title: str, kind: str) -> str:
@@ -284,7 +279,8 @@ def main() -> None:
             (EDITIONS / kind).mkdir(parents=True, exist_ok=True)
             for name in names:
                 start = time.monotonic()
-                pdf = print_chapter(browser, name, kind)
+                with handout(browser, name, kind) as tab:
+                    pdf = pdf_of(tab)
                 (EDITIONS / kind / f"{name}.pdf").write_bytes(pdf)
                 seconds = time.monotonic() - start
                 pages = len(re.findall(rb"/Type /Page\b", pdf))

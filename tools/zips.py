@@ -33,44 +33,42 @@ INSIDE = {"student": ("student",), "teacher": ("student", "teacher")}
 # The earliest that a zip can say: when a file was written is no content.
 DATE = (1980, 1, 1, 0, 0, 0)
 
-TEXTS = {".html", ".css", ".js", ".md"}
-UNREAD = {".map", ".mo", ".po", ".inv", ".buildinfo"}
+TEXTS = {".html", ".css", ".js"}
+UNREAD = {".map", ".inv", ".buildinfo", "sitemap.xml"}
 
-README = {
-    "student": """\
+README = """\
 Modern Convolutional Networks, for a room without a network
 
 READ   Open pages/index.html in a browser. Figures move and quizzes answer;
        nothing is sent, since there is nowhere to send it to.
-RUN    Open a notebook of the folder student in Jupyter. It needs Python 3.11
-       or newer with what requirements.txt lists; d2l is in this folder, as
-       are the helpers and a sample of the data, which the notebooks find by
-       themselves. So leave the notebooks where they are.
-PRINT  student/*.pdf, one handout a chapter, with room to write.
+RUN    Open a notebook of {folders} in Jupyter. It needs
+       Python 3.11 or newer with what requirements.txt lists. Helpers, d2l and
+       a sample of the data are in this folder, and the notebooks find them,
+       so leave them where they are.
+PRINT  {handouts}
 
-Solutions are in the pages, folded. Try first.
+{answers}
 
 Text and figures: CC BY 4.0 (LICENSE-text). Code: MIT (LICENSE). The folder
-d2l belongs to Dive into Deep Learning, https://d2l.ai, and has its own
-licences; it is here unchanged.
-""",
+d2l, unchanged, belongs to Dive into Deep Learning, https://d2l.ai, and has
+licences of its own.
+"""
+WORDS = {
+    "student": {
+        "folders": "the folder student",
+        "handouts": "student/*.pdf, a handout for each chapter, with room to "
+        "write.",
+        "answers": "Solutions are in the pages, folded. Try first.",
+    },
+    "teacher": {
+        "folders": "the folder student or teacher",
+        "handouts": "student/*.pdf have room to write; teacher/*.pdf have all "
+        "answers\n       and, at their end, a plan of the lesson.",
+        "answers": f"Hand out {NAME}.zip: it has no folder\n"
+        "teacher and no pages for teachers. Solutions are in its pages, "
+        "folded, as in\nthe public book; say in class when to open them.",
+    },
 }
-README["teacher"] = (
-    README["student"]
-    .replace("student/*.pdf, one", "student/*.pdf and teacher/*.pdf, one")
-    .replace(
-        "with room to write.",
-        "the first\n       with room to write, the second with all answers "
-        "and with a plan of the\n       lesson at its end.",
-    )
-    .replace("folder student in", "folders student and teacher in")
-    .replace(
-        "Solutions are in the pages, folded. Try first.",
-        f"Hand out {NAME}.zip, which has no folder teacher and\n"
-        "no pages for teachers. Solutions are in its pages, folded, as in the "
-        "public\nbook: say in class that they are to be opened last.",
-    )
-)
 
 STUB = """<!DOCTYPE html>
 <html lang="en">
@@ -89,21 +87,26 @@ class Missing(Exception):
     """Something that is to be packed has not been made."""
 
 
-def _pages(site: Path, kind: str) -> Iterator[tuple[str, bytes]]:
-    """The built pages, less what no reader needs."""
+def _read(site: Path) -> list[Path]:
+    """The files of the pages, less those of _static that nothing names."""
     files = sorted(file for file in site.rglob("*") if file.is_file())
     files = [f for f in files if not {f.suffix, f.name} & UNREAD]
-    read = "".join(
-        f.read_text("utf-8") for f in files if f.suffix in TEXTS - {".md"}
-    )
-    for file in files:
+    static = {f for f in files if site / "_static" in f.parents}
+    kept = {f for f in files if f not in static or "LICENSE" in f.name}
+    new = kept
+    while new:
+        read = "".join(f.read_text("utf-8") for f in new if f.suffix in TEXTS)
+        new = {f for f in static - kept if f.name in read}
+        kept |= new
+    return sorted(kept)
+
+
+def _pages(site: Path, kind: str) -> Iterator[tuple[str, bytes]]:
+    """The built pages, less what no reader needs."""
+    for file in _read(site):
         name = file.relative_to(site).as_posix()
-        is_licence = "LICENSE" in name
-        if name.startswith("_static") and not is_licence:
-            if file.name not in read:
-                continue
         # A notebook's source is the notebook of the edition.
-        if name.startswith("_sources/chapters/") or name == "sitemap.xml":
+        if name.startswith("_sources/chapters/"):
             continue
         content = file.read_bytes()
         if name.startswith("chapters/") and file.suffix == ".html":
@@ -152,13 +155,17 @@ def _editions(
 
 
 def _definitions(notebook: Path) -> bytes:
-    """A chapter's code without solutions: what other chapters read of it."""
+    """A chapter's code, without solutions that it does not build on: what
+    other chapters read of it."""
     chapter = json.loads(notebook.read_text("utf-8"))
     cells = [
         cell | {"outputs": [], "execution_count": None}
         for cell in chapter["cells"]
         if cell["cell_type"] == "code"
-        and "solution" not in cell["metadata"].get("tags", [])
+        and (
+            "definition" in cell["metadata"].get("tags", [])
+            or "solution" not in cell["metadata"].get("tags", [])
+        )
     ]
     chapter |= {"cells": cells}
     return json.dumps(chapter, ensure_ascii=False, indent=1).encode()
@@ -225,7 +232,7 @@ def contents(
     return dict(
         sorted(
             [
-                ("README.txt", README[kind].encode()),
+                ("README.txt", README.format(**WORDS[kind]).encode()),
                 *_pages(site, kind),
                 *_editions(editions, kind, names or chapters(), address),
                 *_helpers(),
