@@ -221,7 +221,7 @@ def test_links_are_notes_and_lead_out_of_the_book(printed, site, name, kind):
     assert [link for link in links if squeezed(link) not in listed] == []
     assert "[1]" in pdf.text
     assert {a.partition(":")[0] for a in pdf.addresses()} <= {"http", "https"}
-    assert "file:" not in pdf.text
+    assert "file:///" not in pdf.text
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -229,9 +229,9 @@ def test_paper_is_not_wasted(printed, name):
     student, teacher = (printed(name, kind) for kind in KINDS)
     assert len(student.pages) <= MOST_PAGES
     assert len(teacher.pages) <= MOST_PAGES + 8
-    for page in (*student.pages, *teacher.pages):
+    for page in (*student.pages[:-1], *teacher.pages[:-1]):
         assert len(page.split()) > 40, f"nearly empty: {page}"
-    for words in ("your device", "Nothing leaves", "import torch\n"):
+    for words in ("Nothing leaves", "dropped here", "import torch\n"):
         assert words not in "".join(student.pages), words
 
 

@@ -121,13 +121,12 @@
       while (fold.nextSibling) fold.nextSibling.remove();
       fold.replaceWith(lines(7, "What is wrong, and which check would have found it?"));
     } else if (fold.matches(".numeric")) fold.replaceWith(lines(1, "Answer"));
-    else fold.closest(".tag_solution")?.remove() ?? fold.remove();
+    else (fold.closest(".tag_solution") ?? fold).remove();
   }
 
   // ---- room to write -----------------------------------------------------
 
   if (student) {
-    for (const cell of all(".tag_solution")) cell.remove();
     for (const section of all("section[id^=exercise-]")) {
       section.append(lines(4));
       section.classList.add("handout-exercise");
