@@ -88,6 +88,22 @@ class Printed:
 
         return [*flat(self.reader.outline)]
 
+    def descriptions(self) -> list[str]:
+        """What the tags say of pictures."""
+
+        def below(tag):
+            tag = tag.get_object()
+            if isinstance(tag, list):
+                for one in tag:
+                    yield from below(one)
+            elif isinstance(tag, dict):
+                if tag.get("/S") == "/Figure" and "/Alt" in tag:
+                    yield squeezed(tag["/Alt"])
+                if "/K" in tag:
+                    yield from below(tag["/K"])
+
+        return [*below(self.root["/StructTreeRoot"])]
+
     def addresses(self) -> list[str]:
         """Where the links of the PDF lead outside of it."""
         return [
@@ -198,6 +214,13 @@ def test_it_is_a_good_pdf(printed, site, name, kind):
         if not heading.select(".math"):
             assert squeezed(heading.get_text()) in outline
     assert "Links" in outline
+    alts = [squeezed(image["alt"]) for image in article.select("img")]
+    hidden = article.select(
+        "#find-the-bug img, .tag_solution img, details img"
+    )
+    if kind == "teacher" or not hidden:
+        assert len(alts) > 3
+        assert [alt for alt in alts if alt not in pdf.descriptions()] == []
     assert all(pdf.fonts().values()), pdf.fonts()
     for page in pdf.reader.pages:
         assert [round(x) for x in page.mediabox[2:]] == pytest.approx(

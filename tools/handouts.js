@@ -77,9 +77,6 @@
 
   function showFold(fold) {
     fold.open = true;
-    // Two words for one fold, of which the page shows one.
-    const doubled = all("summary > span", fold);
-    if (doubled.length === 2) doubled[1].remove();
     if (isData(fold)) fold.classList.add("handout-data");
   }
 
