@@ -206,6 +206,13 @@
   const height = (node) => node.getBoundingClientRect().height;
   for (const figure of all("[data-figure]"))
     if (height(figure) > 0.8 * PAGE) figure.classList.add("handout-small");
+  // The numbers of a chart, when they are many: in columns.
+  for (const table of all(".handout-data table"))
+    if (table.rows.length > 24 && table.offsetWidth < 0.48 * main.offsetWidth) {
+      const columns = make("div", "columns");
+      table.replaceWith(columns);
+      columns.append(table);
+    }
   for (const node of all(".cell_input, .cell_output > *, figure, table, img, svg,"
       + "[data-figure], .handout-data, .numbered-math, .handout-exercise"))
     node.classList.add(height(node) < PAGE ? "handout-whole" : "handout-long");
