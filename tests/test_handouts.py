@@ -177,7 +177,9 @@ def folded(page: Path) -> tuple[list[str], list[str]]:
             if not paragraph.select(".math, a")
         ]
         which = hints if about.startswith("A hint") else answers
-        which += [squeezed(text)[:45] for text in texts]
+        which += [
+            squeezed(text)[:45] for text in texts if "# @title" not in text
+        ]
         fold.decompose()
     rest = squeezed(article.get_text())
     return tuple(
@@ -219,7 +221,7 @@ def test_it_is_a_good_pdf(printed, site, name, kind):
         "#find-the-bug img, .tag_solution img, details img"
     )
     if kind == "teacher" or not hidden:
-        assert len(alts) > 3
+        assert alts
         assert [alt for alt in alts if alt not in pdf.descriptions()] == []
     assert all(pdf.fonts().values()), pdf.fonts()
     for page in pdf.reader.pages:

@@ -65,8 +65,10 @@
       || /^scale: \w+$/.test(words(cell))) cell.remove();
   }
 
+  // Colab's title of a cell stands above it anyway.
+  const TITLE = /^(<span><\/span>)?<span class="c1"># @title [^<]*<\/span>\n/;
   for (const code of all(".cell_input pre"))
-    code.innerHTML = code.innerHTML.replace(/\n{3,}/g, "\n\n");
+    code.innerHTML = code.innerHTML.replace(TITLE, "").replace(/\n{3,}/g, "\n\n");
 
   // ---- what is folded ----------------------------------------------------
 
