@@ -84,7 +84,8 @@ test: book
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
 	@echo "- more of two processes: who dies, make, the page's job"
-	@echo "- the handouts of all chapters, two chapters from their zip"
+	@echo "- the handouts of all chapters"
+	@echo "- two chapters from their zip, without a network"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
 test-all: test

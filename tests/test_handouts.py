@@ -26,7 +26,9 @@ SHORT = "03_vgg"
 ALL = [
     pytest.param(
         name,
-        marks=() if name == SHORT else pytest.mark.long("all handouts"),
+        marks=()
+        if name == SHORT
+        else pytest.mark.long("the handouts of all chapters"),
     )
     for name in NAMES
 ]

@@ -279,7 +279,7 @@ def test_the_network_is_really_gone(offline):
     assert "There is no network." in done.stderr
 
 
-@pytest.mark.long("two chapters, run from the unpacked zip without a network")
+@pytest.mark.long("two chapters from their zip, without a network")
 @pytest.mark.parametrize("name", ["06_resnet", "08_comparison"])
 def test_a_chapter_runs_without_a_network(unpacked, offline, name):
     notebook = unpacked["student"] / "student" / f"{name}.ipynb"

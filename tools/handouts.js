@@ -99,14 +99,10 @@
       hints.append(document.createElement("h2"));
       hints.firstChild.textContent = "Hints";
     }
-    const hint = make("p", "hint");
-    const where = fold.closest("section").querySelector("h2, h3");
-    const name = make("strong", "where", `${words(where)}. `);
+    const where = words(fold.closest("section").querySelector("h2, h3"));
     fold.firstElementChild.remove();
-    const [first] = fold.children;
-    hint.append(name, ...(first ?? fold).childNodes);
-    hints.append(hint, ...fold.children);
-    first?.remove();
+    fold.firstElementChild.prepend(make("strong", "where", `${where}. `));
+    hints.append(...fold.children);
     fold.replaceWith(make("p", "pointer", "A hint stands at the end of this handout."));
   }
 
