@@ -14,11 +14,12 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
-.PHONY: help setup anew book test test-all smoke execute verify \
+.PHONY: help setup anew book editions test test-all smoke execute verify \
 	record record-all release serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
+	@echo "make editions  make notebooks, handouts and zips for a class"
 	@echo "make test      build the book, run the tests and every chapter"
 	@echo "make test-all  the same, and the tests that are long"
 	@echo "make serve     show the built book on http://127.0.0.1:8000"
@@ -64,6 +65,10 @@ book: .venv/ready
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 	@echo "Open that file in a browser, or type: make serve"
 
+editions: book
+	$(BIN)/python tools/handouts.py
+	$(BIN)/python tools/zips.py
+
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -83,6 +88,8 @@ test: book
 	@echo "- the gradients of all networks, on every set of instructions"
 	@echo "- more of two processes: who dies, make, the page's job"
 	@echo "- each chapter alone in an empty folder, twice"
+	@echo "- the handouts of all chapters"
+	@echo "- two chapters from their zip, without a network"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
 test-all: test

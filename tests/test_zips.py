@@ -1,0 +1,315 @@
+"""The zips for a room without a network: whole, and usable as they unpack.
+
+Notebooks and handouts are stand-ins here, for other tests look at those; pages
+and helpers are the real ones.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from nbformat import v4
+from packaging.requirements import Requirement
+
+from tests.test_pages import CHAPTERS, ROOT, look, site
+from tools import zips
+from tools.zips import STEMS, Missing, contents, pack
+
+__all__ = ["site"]
+
+NAMES = [chapter.removeprefix("chapters/") for chapter in CHAPTERS]
+KINDS = list(STEMS)
+MOST = 45_000_000  # bytes
+CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8")
+PAGE = "https://modern-convnets.github.io/book/chapters/03_vgg.html"
+# Whoever asks the network gets an error at once, as in a room without one.
+NO_NETWORK = """import socket
+
+def refuse(*_, **__):
+    raise OSError("There is no network.")
+
+socket.socket.connect = socket.create_connection = refuse
+socket.getaddrinfo = refuse
+"""
+# As the chapters do. What is imported must be what was unpacked.
+PROBE = """
+import sys
+from pathlib import Path
+import utils.scale, chapters.checks
+from d2l import torch as d2l
+from utils.chapters import chapter
+from utils.data import load
+from utils.results import RESULTS, recorded
+
+for module in (utils.scale, chapters.checks, d2l):
+    print(Path(module.__file__).relative_to(Path.cwd().parent))
+print(load("cifar10").train.images.shape, load("fashion-mnist").class_names[0])
+print(len(recorded("06_resnet", "resnet-20")), [*RESULTS.rglob("*.pt")][0])
+print(chapter("03_vgg").vgg.__name__)
+chapters.checks.check("6.7", lambda n: 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def editions(tmp_path_factory) -> Path:
+    """Make a folder of notebooks and handouts that stand for the real ones."""
+    folder = tmp_path_factory.mktemp("editions")
+    for kind in KINDS:
+        (folder / kind).mkdir()
+        for name in NAMES:
+            cells = [
+                v4.new_markdown_cell(f"[A page]({PAGE}#the-block)", id="a"),
+                v4.new_code_cell(CELL, id="b"),
+            ]
+            notebook = v4.new_notebook(cells=cells)
+            nbformat.write(notebook, folder / kind / f"{name}.ipynb")
+            (folder / kind / f"{name}.pdf").write_bytes(b"%PDF-1.4 " * 99)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed(editions, site, tmp_path_factory) -> dict[str, Path]:
+    """Pack both zips."""
+    folder = tmp_path_factory.mktemp("zips")
+    return {kind: pack(kind, folder, editions=editions) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def unpacked(packed, tmp_path_factory) -> dict[str, Path]:
+    """Unpack both into empty folders."""
+    folders = {}
+    for kind, path in packed.items():
+        folder = tmp_path_factory.mktemp(f"a {kind}'s Übungen")
+        with zipfile.ZipFile(path) as file:
+            file.extractall(folder)
+        (folders[kind],) = folder.iterdir()
+    return folders
+
+
+@pytest.fixture
+def offline(tmp_path) -> dict[str, str]:
+    """Return the variables of a user without settings and network."""
+    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK, "utf-8")
+    kept = {k: v for k, v in os.environ.items() if k[:5] != "BOOK_"}
+    return kept | {
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(tmp_path),
+        "BOOK_SCALE": "smoke",
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+
+
+# What is in them
+
+
+def test_what_is_in_them(packed):
+    for kind, path in packed.items():
+        assert path.stat().st_size < MOST
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+            assert file.testzip() is None
+            assert {info.date_time for info in file.infolist()} == {zips.DATE}
+        assert all(name.isascii() for name in names)
+        assert {name.split("/")[0] for name in names} == {STEMS[kind]}
+        inside = {name.partition("/")[2] for name in names}
+        for name in NAMES:
+            for ending in ("ipynb", "pdf"):
+                assert f"student/{name}.{ending}" in inside
+                has = f"teacher/{name}.{ending}" in inside
+                assert has == (kind == "teacher")
+            assert f"pages/chapters/{name}.html" in inside
+        for name in ("README.txt", "LICENSE", "LICENSE-text", "d2l/LICENSE"):
+            assert name in inside
+        for waste in ("__pycache__", ".map$", "/locales/", "fontawesome.js$"):
+            assert [n for n in inside if waste in f"{n}$"] == []
+
+
+def test_the_readme_names_what_is_there(unpacked):
+    for folder in unpacked.values():
+        text = (folder / "README.txt").read_text("utf-8")
+        assert text.isascii() and max(map(len, text.splitlines())) < 80
+        named = re.findall(r"[\w-]+(?:/[\w.*-]+|\.txt)", text)
+        assert len(named) > 2
+        for name in named:
+            assert [*folder.glob(name)] or name.startswith("https"), name
+
+
+def answers() -> list[str]:
+    """How the answers to the exam questions of all plans begin."""
+    found = []
+    for plan in sorted((ROOT / "teaching").glob("0*.md")):
+        text = plan.read_text("utf-8")
+        found += re.findall(
+            r"<summary>Answer \d+</summary>\s+([^\n*`<&]{25,45})", text
+        )
+    return found
+
+
+def test_students_get_nothing_of_the_teachers(unpacked):
+    texts = {
+        kind: "".join(
+            file.read_text("utf-8")
+            for file in sorted(folder.rglob("*"))
+            if file.suffix in {".html", ".js", ".md", ".ipynb", ".xml"}
+        )
+        for kind, folder in unpacked.items()
+    }
+    assert len(answers()) > 20
+    assert [text for text in answers() if text in texts["student"]] == []
+    assert [text for text in answers() if text not in texts["teacher"]] == []
+    plan = unpacked["student"] / "pages/teaching/06.html"
+    assert "is for teachers" in plan.read_text("utf-8")
+    assert not [*unpacked["student"].rglob("concept_test.xml")]
+
+
+def test_chapters_are_there_as_far_as_others_read_them(unpacked):
+    for notebook in sorted((ROOT / "chapters").glob("*.ipynb")):
+        copy = unpacked["student"] / "chapters" / notebook.name
+        cells = nbformat.read(copy, as_version=4).cells
+        wanted = nbformat.read(notebook, as_version=4).cells
+        definitions = [
+            c.source
+            for c in wanted
+            if "definition" in c.metadata.get("tags", "")
+        ]
+        sources = [c.source for c in cells]
+        assert [d for d in definitions if d not in sources] == []
+        solutions = {s for s in sources if s.startswith("# @title Solution")}
+        assert solutions <= {*definitions}
+
+
+def test_requirements_are_the_notebooks(unpacked):
+    text = (unpacked["student"] / "requirements.txt").read_text("utf-8")
+    names = {Requirement(line).name for line in text.splitlines()}
+    assert {"torch", "torchvision", "safetensors", "pandas"} <= names
+    assert not {"d2l", "jupyter-book", "playwright", "pytest"} & names
+
+
+def test_equal_input_gives_equal_bytes(editions, packed, tmp_path):
+    again = shutil.copytree(editions, tmp_path / "editions")
+    for file in again.rglob("*"):
+        os.utime(file, (0, 0))
+    second = pack("student", tmp_path, editions=again)
+    assert second.read_bytes() == packed["student"].read_bytes()
+
+
+# How they work
+
+
+def lost(pages: Path) -> list[str]:
+    """What pages name and no file is: "page: address"."""
+    found = []
+    for page in sorted(pages.rglob("*.html")):
+        text = page.read_text("utf-8")
+        for address in re.findall(
+            r'(?:href|src|network-script)="([^"]+)"', text
+        ):
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc or not parts.path:
+                continue
+            if not (page.parent / unquote(parts.path)).exists():
+                found.append(f"{page.relative_to(pages)}: {address}")
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_link_is_lost(unpacked, kind):
+    assert lost(unpacked[kind] / "pages") == []
+
+
+def test_a_lost_link_is_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#x">b</a> <a href="#y">y</a> <img src="a.html?v=1">'
+    )
+    assert lost(tmp_path) == ["a.html: b.html#x"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "page", ["index", "chapters/06_resnet", "search", "teaching/06"]
+)
+def test_pages_open_from_the_folder(browser, unpacked, kind, page):
+    url = (unpacked[kind] / f"pages/{page}.html").as_uri()
+    assert look(browser, url, axe=False) == []
+
+
+def test_notebooks_lead_to_the_pages(unpacked):
+    for kind, folder in unpacked.items():
+        notebook = folder / kind / "06_resnet.ipynb"
+        first = nbformat.read(notebook, as_version=4).cells[0].source
+        assert first == "[A page](../pages/chapters/03_vgg.html#the-block)"
+        page = (folder / "pages/chapters/06_resnet.html").read_text("utf-8")
+        (source,) = re.findall(r'"(\.[^"]*/06_resnet\.ipynb)"', page)
+        assert source == f"../../{kind}/06_resnet.ipynb"
+
+
+def test_a_notebook_finds_all_it_needs_without_a_network(unpacked, offline):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{CELL}\n{PROBE}"],
+        cwd=unpacked["student"] / "student",
+        env=offline,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    modules = "utils/scale.py\nchapters/checks/__init__.py\nd2l/torch.py\n"
+    assert done.stdout.startswith(modules), "silent, and from the folder"
+    assert "torch.Size([9000, 3, 32, 32])" in done.stdout
+    assert "Exercise 6.7: not yet." in done.stdout
+
+
+def test_the_network_is_really_gone(offline):
+    ask = "import urllib.request as u; u.urlopen('http://127.0.0.1:9')"
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        env=offline,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "There is no network." in done.stderr
+
+
+@pytest.mark.long("two chapters from their zip, without a network")
+@pytest.mark.parametrize("name", ["06_resnet", "08_comparison"])
+def test_a_chapter_runs_without_a_network(unpacked, offline, name):
+    notebook = unpacked["student"] / "student" / f"{name}.ipynb"
+    shutil.copy(ROOT / "chapters" / f"{name}.ipynb", notebook)
+    runner = "from nbclient.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", runner, "--inplace", "--timeout=300", notebook],
+        cwd=notebook.parent,
+        env=offline,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    cells = nbformat.read(notebook, as_version=4).cells
+    shown = "".join(str(cell.get("outputs", "")) for cell in cells)
+    assert "smoke" in shown, "these are the outputs that it was stored with"
+
+
+# What is missing
+
+
+def test_what_was_not_made_is_named(editions, site, tmp_path):
+    with pytest.raises(Missing, match="index.html. First: make book"):
+        contents("student", site=tmp_path, editions=editions)
+    some = shutil.copytree(editions, tmp_path / "editions")
+    (some / "student" / f"{NAMES[-1]}.pdf").unlink()
+    with pytest.raises(Missing, match=r"pdf. First: make editions \(Chrom"):
+        contents("student", editions=some)
+    (some / "student" / f"{NAMES[0]}.ipynb").unlink()
+    with pytest.raises(Missing, match="ipynb. First: make editions$"):
+        pack("teacher", tmp_path, editions=some)
+    assert not [*tmp_path.glob("*.zip*")], "half a zip"
