@@ -14,8 +14,8 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
-.PHONY: help setup anew book test test-all smoke execute record record-all \
-	serve clean
+.PHONY: help setup anew book test test-all smoke execute editions record \
+	record-all serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -24,6 +24,8 @@ help:
 	@echo "make serve     show the built book on http://127.0.0.1:8000"
 	@echo "make execute   run the chapters and store their outputs;"
 	@echo "               one of them: make execute CHAPTER=02_alexnet"
+	@echo "make editions  write each chapter for students and for teachers into"
+	@echo "               _build/editions; one of them: CHAPTER=02_alexnet"
 	@echo "make record    log one of a chapter's full runs or experiments;"
 	@echo "               CHAPTER=06_resnet RUN=resnet-20 SEED=0"
 	@echo "make record-all  log all that a chapter wants and has not yet;"
@@ -79,6 +81,7 @@ test: book
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
 	@echo "- more of two processes: who dies, make, the page's job"
+	@echo "- the student editions of all chapters, as given and solved"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
 test-all: test
@@ -98,6 +101,9 @@ smoke: .venv/ready
 
 execute: .venv/ready
 	$(BIN)/python tools/execute.py $(CHAPTERS)
+
+editions: .venv/ready
+	$(BIN)/python tools/editions.py $(CHAPTER)
 
 record: .venv/ready
 	$(BIN)/python tools/record.py $(CHAPTER) $(RUN) --seed $(or $(SEED),0) \
