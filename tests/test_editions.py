@@ -485,13 +485,14 @@ def solved(student, notebook):
     return done
 
 
-OTHERS = pytest.mark.long("the student editions of all chapters, run")
-SOLVED = pytest.mark.long("the student editions with all solutions, run")
+LONG = pytest.mark.long(
+    "the student editions of all chapters, as given and solved"
+)
 
 
 @pytest.mark.parametrize(
     "name",
-    [n if n == QUICK else pytest.param(n, marks=OTHERS) for n in CHAPTERS],
+    [n if n == QUICK else pytest.param(n, marks=LONG) for n in CHAPTERS],
 )
 def test_a_student_edition_runs_with_its_stubs(name):
     said = run(made(name, "student"))
@@ -500,7 +501,7 @@ def test_a_student_edition_runs_with_its_stubs(name):
         assert text.startswith(f"Exercise {number}: not yet.")
 
 
-@SOLVED
+@LONG
 @each_chapter
 def test_a_solved_student_edition_is_right(name):
     said = run(solved(made(name, "student"), chapter(name)))
