@@ -590,7 +590,7 @@ def _mistakes(exercise: str) -> str:
         return ""
     lines = [
         f"- {one.what}: \u201c\u2026 {one.hint} \u2026\u201d"
-        + " (a right number, obtained the wrong way)" * one.copied
+        + " (a way around the work)" * one.copied
         for one in wrong()
     ]
     return "\n".join(
@@ -602,7 +602,7 @@ def _opened(source: str) -> str:
     """Markdown whose folded answers are open, numbers with their hints."""
 
     def open_one(found: re.Match) -> str:
-        text = f"**{found['summary'].strip()}.** {found['text'].strip()}"
+        text = f"**{found['summary'].strip()}.**\n\n{found['text'].strip()}"
         hints = re.findall(
             r'data-hint-([\w.-]+)="([^"]*)"', found["attributes"]
         )
@@ -618,12 +618,16 @@ def _answered(cell: NotebookNode, at: dict) -> Iterator[NotebookNode]:
     """The quiz with its answers, and what each question exposes."""
     for part, folded in _asked(cell):
         number = re.search(r"^\*\*(\d+)\. ", part.source, re.MULTILINE)
-        for letter, option in _options(folded):
+        options = _options(folded)
+        for letter, option in options:
             text = option["text"].strip().replace("\n", "\n  ")
             part.source += (
                 f"\n- **{letter}.** {option['summary'].strip()}\n\n  {text}\n"
             )
-        part.source = part.source.rstrip("\n")
+        if not options:
+            others = [_opened(found[0]) for found in folded]
+            part.source = "\n\n".join([part.source, *others])
+        part.source = part.source.strip("\n")
         yield part
         if number and (exposes := at.pop(number[1], None)):
             yield _note(f"quiz-{number[1]}", "\n\n".join(exposes))
