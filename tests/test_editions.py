@@ -289,7 +289,8 @@ def test_notes_stand_where_they_belong(name):
     part = page[page.index("## Misconceptions") :].split("\n## ")[0]
     table = "\n".join(re.findall(r"(?m)^\|.*$", part))
     # All other lines but the title: as they are, headings in bold.
-    for line in page.replace(table, "").split("\n")[1:]:
+    rest = page.replace("## Misconceptions", "").replace(table, "")
+    for line in rest.split("\n")[1:]:
         assert re.sub(r"^## ", "", line) in everything
     for row in re.findall(r"(?m)^\| (.+?) \| (.+) \|$", table)[1:]:
         idea, question = row
