@@ -66,6 +66,7 @@ book: .venv/ready
 	@echo "Open that file in a browser, or type: make serve"
 
 editions: book
+	$(BIN)/python tools/editions.py
 	$(BIN)/python tools/handouts.py
 	$(BIN)/python tools/zips.py
 
@@ -88,6 +89,7 @@ test: book
 	@echo "- the gradients of all networks, on every set of instructions"
 	@echo "- more of two processes: who dies, make, the page's job"
 	@echo "- each chapter alone in an empty folder, twice"
+	@echo "- the student editions of all chapters, as given and solved"
 	@echo "- the handouts of all chapters"
 	@echo "- two chapters from their zip, without a network"
 	@echo "- every chapter once more as on a processor without AVX-512"
