@@ -15,7 +15,7 @@ export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
 .PHONY: help setup anew book test test-all smoke execute record record-all \
-	serve clean
+	grading serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -28,6 +28,7 @@ help:
 	@echo "               CHAPTER=06_resnet RUN=resnet-20 SEED=0"
 	@echo "make record-all  log all that a chapter wants and has not yet;"
 	@echo "               CHAPTER=08_comparison, two at a time with -j2"
+	@echo "make grading   for teachers: make .venv-grading, with nbgrader"
 	@echo "make setup     only make the environment .venv"
 	@echo "make clean     delete what was built, keep .venv"
 
@@ -112,6 +113,18 @@ record-all: .venv/ready
 # results/06_resnet/resnet-20-seed0.json: record.py 06_resnet resnet-20 --seed 0
 results/%.json:
 	$(BIN)/python tools/record.py $(subst /, ,$(subst -seed, --seed ,$*))
+
+# For teachers: nbgrader in an environment of its own. What it grades runs with
+# the Python of .venv, at smoke scale, under the name of "convnets".
+grading: .venv-grading/ready
+
+.venv-grading/ready: requirements-grading.lock .venv/ready
+	$(BIN)/python -m venv --clear .venv-grading
+	$(BIN)/python -m uv pip install --python .venv-grading/bin/python \
+		-r requirements-grading.lock
+	$(BIN)/python -m ipykernel install --prefix .venv-grading \
+		--name convnets --env BOOK_SCALE smoke
+	@touch $@
 
 serve: # on port 8000, or on any other where that is taken
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }
