@@ -33,8 +33,8 @@ c.ExecutePreprocessor.error_on_timeout = {
     ],
 }
 
-# The chapter's own cells are graded as they were handed out, whatever a student
-# has tried in them, and a test that was deleted comes back.
+# The chapter's own cells are graded as they were handed out, whatever students
+# have tried in them, and a test that was deleted comes back.
 c.LockCells.lock_readonly_cells = False
 c.OverwriteCells.add_missing_cells = True
 
