@@ -79,6 +79,7 @@ test: book
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
+	@echo "- grading with nbgrader, there and back"
 	@echo "- more of two processes: who dies, make, the page's job"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
