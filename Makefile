@@ -124,7 +124,7 @@ grading: .venv-grading/ready
 	$(BIN)/python -m uv pip install --python .venv-grading/bin/python \
 		-r requirements-grading.lock
 	$(BIN)/python -m ipykernel install --prefix .venv-grading \
-		--name convnets --env BOOK_SCALE smoke
+		--name convnets --env BOOK_SCALE smoke --env OMP_NUM_THREADS 1
 	@touch $@
 
 serve: # on port 8000, or on any other where that is taken
