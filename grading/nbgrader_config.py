@@ -9,9 +9,13 @@ import warnings
 from pathlib import Path
 
 import nbformat
-from nbgrader.converters import GenerateAssignment
+from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.plugins import FileNameCollectorPlugin
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.preprocessors import (
+    ClearSolutions,
+    NbGraderPreprocessor,
+    OverwriteCells,
+)
 from sqlalchemy.exc import SAWarning
 
 SECONDS = 60  # for a cell that a student wrote, and for a check
@@ -42,9 +46,41 @@ c.ExecutePreprocessor.error_on_timeout = {
 }
 
 # The chapter's own cells are graded as they were handed out, whatever students
-# have tried in them, and a test that was deleted comes back.
+# have tried in them.
 c.LockCells.lock_readonly_cells = False
-c.OverwriteCells.add_missing_cells = True
+
+
+class PutBack(NbGraderPreprocessor):
+    """Brings back checks that were deleted, to the end of the notebook.
+
+    nbgrader's own add_missing_cells fails where the answer is gone as well, or
+    where a cell was copied.
+    """
+
+    def preprocess(self, nb, resources):
+        for cell in nb.cells:
+            if "grade_id" not in cell.metadata.get("nbgrader", {}):
+                cell.metadata.pop("nbgrader", None)
+        there = {c.metadata.nbgrader.grade_id for c in nb.cells if marked(c)}
+        about = resources["nbgrader"]
+        source = Path("source", about["assignment"], about["notebook"])
+        nb.cells += [
+            cell
+            for cell in nbformat.read(f"{source}.ipynb", 4).cells
+            if marked(cell)
+            and cell.metadata.nbgrader.grade
+            and cell.metadata.nbgrader.grade_id not in there
+        ]
+        return nb, resources
+
+
+def marked(cell):
+    return "nbgrader" in cell.metadata
+
+
+steps = Autograde.sanitize_preprocessors.default()
+steps.insert(steps.index(OverwriteCells), PutBack)
+c.Autograde.sanitize_preprocessors = steps
 
 # Without this, what a library warns of would cost the mark.
 c.IgnorePattern.enabled = True

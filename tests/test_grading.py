@@ -195,6 +195,7 @@ ANSWERS = {
         "6.7": "receptive_field = 7",
     },
 }
+DEADLY = {"kim": {"6.1": "import os\nos._exit(1)"}}
 
 
 def deserved():
@@ -222,6 +223,16 @@ def light(notebook):
     return notebook
 
 
+def changed(who, cells):
+    """The cells, some copied or deleted: all of 6.7, the check of 6.1."""
+    for cell in cells:
+        lost = {"bob": ["exercise-6-7", "check-6-7"], "cyd": ["check-6-1"]}
+        if cell.id not in lost.get(who, []):
+            yield cell
+        if who == "ada" and cell.id == "exercise-6-1":
+            yield copy.deepcopy(cell) | {"id": "a-copy"}
+
+
 @pytest.fixture
 def course(tmp_path):
     """Assign, hand out, collect, autograde, feedback; return the folder."""
@@ -240,7 +251,7 @@ def course(tmp_path):
     )
     (folder / "nbgrader_config.py").write_text(settings, "utf-8")
 
-    def nbgrader(*arguments):
+    def nbgrader(*arguments, status=0):
         done = subprocess.run(
             [book / ".venv-grading/bin/nbgrader", *arguments],
             cwd=folder,
@@ -252,7 +263,7 @@ def course(tmp_path):
         )
         with (folder / "log.txt").open("a") as log:
             log.write(done.stdout)
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == status, done.stdout
 
     (file,) = assignment.write("week6", SET, folder)
     nbformat.write(light(nbformat.read(file, 4)), file)
@@ -261,15 +272,12 @@ def course(tmp_path):
     archive = folder / "downloaded/week6/archive"
     archive.mkdir(parents=True)
     released = nbformat.read(folder / f"release/week6/{file.name}", 4)
-    for who, answers in ANSWERS.items():
+    for who, answers in (ANSWERS | DEADLY).items():
         handed_in = copy.deepcopy(released)
         for cell in handed_in.cells:
             number = cell.metadata.get("exercise")
             cell.source = answers.get(number, cell.source)
-        if who == "cyd":  # and has deleted the test
-            handed_in.cells = [
-                c for c in handed_in.cells if c.metadata.get("check") != "6.1"
-            ]
+        handed_in.cells = [*changed(who, handed_in.cells)]
         nbformat.write(handed_in, archive / f"{who}_{file.name}")
     (archive / "gil_06_resnet.ipynb").write_text("Dear teacher, ...")
     (archive / "hal_06.py").write_text("step = 97_216\n")
@@ -283,7 +291,7 @@ def course(tmp_path):
     # What ian has zipped is ada's: one run will do.
     (folder / "unpacked").mkdir()
     shutil.move(folder / "submitted/ian", folder / "unpacked")
-    nbgrader("autograde", "week6")
+    nbgrader("autograde", "week6", status=1)
     nbgrader("generate_feedback", "week6")
     nbgrader("export")
     return folder
@@ -294,7 +302,7 @@ def test_round_trip(course):
     """Each gets what it deserves, and the reason; nothing is lost."""
     with (course / "grades.csv").open() as file:
         found = {row["student_id"]: row for row in csv.DictReader(file)}
-    assert set(found) == set(ANSWERS)
+    assert set(found) == set(ANSWERS | DEADLY)
     assert {float(row["max_score"]) for row in found.values()} == {2}
 
     for who, (points, says) in deserved().items():
@@ -307,7 +315,10 @@ def test_round_trip(course):
     log = (course / "log.txt").read_text("utf-8")
     for name in ("gil_06_resnet.ipynb", "hal_06.py", "jon_06_resnet.ipynb"):
         assert f"Left out {name}: it is not a notebook" in log
-    assert len([*(course / "downloaded/week6/archive").iterdir()]) == 10
+    failed = "There was an error processing assignment 'week6' for student '"
+    assert re.findall(f"{failed}(.*)'", log) == ["kim"]
+    assert (course / f"submitted/kim/week6/{CHAPTER}.ipynb").is_file()
+    assert len([*(course / "downloaded/week6/archive").iterdir()]) == 11
     assert [p.name for p in (course / "unpacked").iterdir()] == ["ian"]
 
     released = course / f"release/week6/{CHAPTER}.ipynb"
