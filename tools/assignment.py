@@ -24,11 +24,12 @@ from tools.editions import Unfit, edition, sections_of
 FOLDER = ROOT / "grading"
 
 # What only the grader sees. It asks the book's own checks, whatever the
-# notebook has made of `check`, and raises where the answer is not right.
+# notebook has made of `check`, raises where the answer is not right, and binds
+# no name that an answer may use.
 TEST = """### BEGIN HIDDEN TESTS
+# The book's own check decides, fresh from its file.
 import sys
-for name in [name for name in sys.modules if name.startswith("chapters")]:
-    del sys.modules[name]
+[sys.modules.pop(key) for key in [*sys.modules] if key.startswith("chapters")]
 from chapters.checks import grade as check
 ### END HIDDEN TESTS
 {check}"""
