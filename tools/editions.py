@@ -13,9 +13,9 @@ to the pages.
 
 import argparse
 import ast
-import builtins
 import copy
 import re
+import symtable
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,12 +45,14 @@ FOLDED = re.compile(
     r"<summary>(?P<summary>.*?)</summary>\s*(?P<text>.*?)\s*</details>",
     re.DOTALL,
 )
-# What a cell of the student edition keeps of its metadata and tags.
-KEPT_METADATA = ("cellView", "jupyter", "tags")
+# Tags that an executed chapter needs, and no edition of it.
 DROPPED_TAGS = {"definition", "hide-cell", "nbval-check-output", "solution"}
-PREDICTS = re.compile(r"^Predict|[.?] Predict|^Guess before", re.MULTILINE)
-NOTABLE = 5  # seconds; a teacher wants to know what takes longer
+# Where a chapter asks for a guess, besides questions for a number.
+GUESS = re.compile(
+    r"^Guess before |Write it down|\bPredict what ", re.MULTILINE
+)
 IN_WORDS = re.compile(r"\b(?:sentences?|explanation|reason)\b")
+NOTABLE = 5  # seconds; a teacher wants to know what takes longer
 
 HEADS = {
     "student": (
@@ -136,7 +138,7 @@ def edition(
         _clean(cell, kind, outputs)
         if cell.cell_type == "markdown":
             cell.source = linked(cell.source, name)
-    made.metadata.pop("book", None)
+    made.metadata.pop("book", None)  # an edition has no stamp
     made.metadata["edition"] = {"kind": kind, "chapter": name}
     return made
 
@@ -197,65 +199,73 @@ def check_of(exercise: str, solution: NotebookNode) -> str:
 
 def _student(sections: list[Section], name: str) -> list[NotebookNode]:
     """The cells of the student edition."""
-    shown, cut = [], []  # and what is left out, each with its place in `shown`
+    cells, cut = [], []
     for section in sections:
         if section.exercise:
-            cells = [*_exercise(section)]
+            shown = [*_exercise(section)]
         elif section.title.startswith("Find the "):
-            cells = [*_bug(section)]
+            shown = [*_bug(section)]
         else:
-            cells = [*_questions(section, name)]
-        shown += cells
-        cut += [
-            (len(shown), cell)
+            shown = [*_questions(section, name)]
+        left_out = [
+            cell
             for cell in section.cells
             if cell.cell_type == "code"
-            and all(cell is not other for other in cells)
+            and all(cell is not other for other in shown)
         ]
-    return _with_what_they_need(shown, cut)
+        cells += shown + left_out
+        cut += [cell.id for cell in left_out]
+    while _changed_for_needs(cells, cut):
+        pass
+    return [cell for cell in cells if cell.id not in cut]
 
 
-def _with_what_they_need(shown, cut) -> list[NotebookNode]:
-    """Put back definitions of an answer that later cells use."""
-    bound, made = set(dir(builtins)), []
-    for place, cell in enumerate(shown):
-        if cell.cell_type == "code":
-            needed = _names(cell, ast.Load) - _names(cell, ast.Store) - bound
-            for before, other in reversed(cut):
-                given = needed & _names(other, ast.Store)
-                if before > place or not given:
-                    continue
-                if is_solution(other):
-                    raise Unfit(
-                        f"{other.source.splitlines()[0]!r} defines "
-                        f"{', '.join(sorted(given))}, which cell "
-                        f"{cell.id} needs: define it outside of the "
-                        "solution, or in its stub"
-                    )
-                made.append(other)
-                bound |= _names(other, ast.Store)
-                needed -= given
-            bound |= _names(cell, ast.Store)
-        made.append(cell)
-    return made
+def _changed_for_needs(cells: list[NotebookNode], cut: list[str]) -> bool:
+    """Let one more cell that needs what was cut go too, or bring that back.
+
+    What the records of an experiment on the bug need, tells the bug: such a
+    definition goes, unless a later cell needs it in turn.
+    """
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    names = {cell.id: _names(cell) for cell in code}
+    bound = set()
+    for place, cell in enumerate(code):
+        if cell.id in cut:
+            continue
+        binds, reads = names[cell.id]
+        for other in reversed(code[:place]):
+            given = (reads - bound) & names[other.id][0]
+            if other.id not in cut or not given:
+                continue
+            if is_solution(other):
+                raise Unfit(
+                    f"{other.source.splitlines()[0]!r} defines "
+                    f"{', '.join(sorted(given))}, and cell {cell.id} needs "
+                    "it: define it outside of the solution, or in its stub"
+                )
+            later = [c.id for c in code[place + 1 :] if c.id not in cut]
+            needed = any(binds & names[one][1] for one in later)
+            if "definition" in cell.metadata.get("tags", []) and not needed:
+                cut.append(cell.id)
+            else:
+                cut.remove(other.id)
+            return True
+        bound |= binds
+    return False
 
 
-def _names(cell: NotebookNode, use: type) -> set[str]:
-    """Names that a cell reads (ast.Load), or binds anywhere (ast.Store)."""
-    found = set()
-    for node in ast.walk(ast.parse(cell.source)):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, use):
-            found.add(node.id)
-        elif use is ast.Store:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.add(node.name)
-            elif isinstance(node, ast.arg):
-                found.add(node.arg)
-            elif isinstance(node, ast.alias):
-                found.add((node.asname or node.name).partition(".")[0])
-            elif isinstance(node, ast.ExceptHandler):
-                found.add(node.name)
-    return found
+def _names(cell: NotebookNode) -> tuple[set[str], set[str]]:
+    """Names that a cell binds for later ones, and names that it needs."""
+    table = symtable.symtable(cell.source, cell.id, "exec")
+    binds = {s.get_name() for s in table.get_symbols() if s.is_assigned()}
+    binds |= {s.get_name() for s in table.get_symbols() if s.is_imported()}
+    reads = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+    inner = list(table.get_children())
+    while inner:
+        table = inner.pop()
+        inner += table.get_children()
+        reads |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+    return binds, reads - binds
 
 
 def _exercise(section: Section) -> Iterator[NotebookNode]:
@@ -267,10 +277,10 @@ def _exercise(section: Section) -> Iterator[NotebookNode]:
         cell.source for cell in section.cells if cell.cell_type == "markdown"
     )
     for cell in section.cells:
-        if cell not in solutions:
-            yield from _text([cell])
+        if not is_solution(cell):
+            yield from _text([cell], asks=False)
         elif checked and cell is solutions[0]:
-            if PREDICTS.search(words):
+            if GUESS.search(words):
                 yield _place(f"prediction-{number}", "Your prediction")
             yield from _stub(number, check_of(number, solutions[-1]))
             for solution in solutions:
@@ -369,18 +379,32 @@ def _questions(section: Section, name: str) -> Iterator[NotebookNode]:
     yield from _text(section.cells)
 
 
-def _text(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
-    """Cells with places to write in place of folded answers."""
+def _text(
+    cells: list[NotebookNode], asks: bool = True
+) -> Iterator[NotebookNode]:
+    """Cells with places to write in place of folded answers.
+
+    Args:
+        cells: of one section.
+        asks: whether a request to guess gets a place, too.
+    """
     for cell in cells:
         if cell.cell_type != "markdown":
             yield cell
+            if "guess={" in cell.source:
+                yield _place(
+                    cell.id, "Your guess, before you press the button"
+                )
             continue
         for part, folded in _asked(cell):
             options = _options(folded)
             for letter, option in options:
                 part.source += f"\n- **{letter}.** {option['summary'].strip()}"
-            part.source += "\n\n".join(f[0] for f in folded if _is_hint(f))
-            if part.source.strip():
+            hints = [found[0] for found in folded if _is_hint(found)]
+            part.source = "\n\n".join([part.source, *hints]).strip("\n")
+            # The table of times has rows for long solutions.
+            part.source = part.source.replace("\n| Solution ", "\n| Exercise ")
+            if part.source:
                 yield part
             if options:
                 yield _place(part.id, "Your letter, and why")
@@ -388,6 +412,8 @@ def _text(cells: list[NotebookNode]) -> Iterator[NotebookNode]:
                 predicts = "**Predict.**" in part.source
                 what = "Your prediction" if predicts else "Your answer"
                 yield _place(part.id, what)
+            elif asks and GUESS.search(part.source):
+                yield _place(part.id, "Your guess, and why")
 
 
 def _asked(
@@ -650,8 +676,11 @@ def make(name: str) -> list[Path]:
             f"There is no chapter {name!r}; the chapters are "
             f"{', '.join(listed())}"
         )
-    page = ROOT / "teaching" / f"{name[:2]}.md"
-    notebook, files = nbformat.read(path, as_version=4), []
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # of many kinds, by what the file holds
+        raise Unfit(f"{path} cannot be read as a notebook: {error}") from error
+    page, files = ROOT / "teaching" / f"{name[:2]}.md", []
     for kind in KINDS:
         notes = page.read_text("utf-8") if page.is_file() else ""
         file = FOLDER / kind / path.name
