@@ -41,8 +41,8 @@ c.ExecutePreprocessor.error_on_timeout = {
     "ename": "TimeIsUp",
     "evalue": "",
     "traceback": [
-        f"TimeIsUp: this cell was stopped after {SECONDS} seconds. Look for a "
-        "loop that does not end."
+        f"TimeIsUp: this cell was stopped. One that you wrote has {SECONDS} "
+        "seconds: look for a loop that does not end."
     ],
 }
 
