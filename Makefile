@@ -15,7 +15,7 @@ export MKL_ENABLE_INSTRUCTIONS := AVX2
 endif
 
 .PHONY: help setup anew book editions test test-all smoke execute verify \
-	record record-all release serve clean
+	record record-all release grading serve clean
 
 help:
 	@echo "make book      build the pages into _build/html"
@@ -32,6 +32,7 @@ help:
 	@echo "make record-all  log all that a chapter wants and has not yet;"
 	@echo "               CHAPTER=08_comparison, two at a time with -j2"
 	@echo "make release   tag an edition of main: VERSION=2027.1"
+	@echo "make grading   for teachers: make .venv-grading, with nbgrader"
 	@echo "make setup     only make the environment .venv"
 	@echo "make clean     delete what was built, keep .venv"
 
@@ -87,6 +88,7 @@ test: book
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"
 	@echo "- the gradients of all networks, on every set of instructions"
+	@echo "- grading with nbgrader, there and back"
 	@echo "- more of two processes: who dies, make, the page's job"
 	@echo "- each chapter alone in an empty folder, twice"
 	@echo "- the student editions of all chapters, as given and solved"
@@ -131,6 +133,18 @@ results/%.json:
 
 release: .venv/ready
 	@$(BIN)/python tools/release.py "$(VERSION)"
+
+# For teachers: nbgrader in an environment of its own. What it grades runs with
+# the Python of .venv, at smoke scale, under the name of "convnets".
+grading: .venv-grading/ready
+
+.venv-grading/ready: requirements-grading.lock .venv/ready
+	$(BIN)/python -m venv --clear .venv-grading
+	$(BIN)/python -m uv pip install --python .venv-grading/bin/python \
+		-r requirements-grading.lock
+	$(BIN)/python -m ipykernel install --prefix .venv-grading \
+		--name convnets --env BOOK_SCALE smoke --env OMP_NUM_THREADS 1
+	@touch $@
 
 serve: # on port 8000, or on any other where that is taken
 	@test -f _build/html/index.html || { echo "First: make book"; exit 1; }

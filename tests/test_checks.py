@@ -146,6 +146,17 @@ def raising(*_):
     raise RuntimeError("the reader's own")
 
 
+def leaving(*_):
+    raise SystemExit
+
+
+class Scalar(nn.Module):
+    """Returns a tensor without axes."""
+
+    def forward(self, x):
+        return x.sum()
+
+
 class Odd:
     """Nearly everything about it raises."""
 
@@ -159,6 +170,7 @@ class Odd:
 NAN = float("nan")
 ZOO = (
     None, "x", 10**400, NAN, {}, Odd(), torch.zeros(2, 3), raising,
+    leaving,
     lambda *_: None, lambda *_: NAN, lambda *_: torch.zeros(2, device="meta"),
     lambda *_: 10**400, lambda *_: (None, NAN), lambda *given: given[0],
     nn.Linear(3, 2), lambda *_: nn.Linear(3, 2),
@@ -169,7 +181,7 @@ MORE = (
     np.array("x"), torch.zeros(2, device="meta"), torch.tensor([1j]),
     nn.Sequential(), nn.ReLU, lambda: None, lambda *_: Odd(), lambda *_: "x",
     lambda *_: (1, 2), lambda *_: torch.zeros(2, 3), lambda *_: [[]],
-    10**5000,
+    10**5000, nn.LazyLinear(2), lambda *_: Scalar(),
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ tests/test_checks.py proves all of them.
 import importlib
 import textwrap
 
+from IPython.utils.capture import capture_output
+
 from chapters.checks._kinds import NotYet, copied, undisturbed
 
 # Exercises without a check, each with the reason.
@@ -40,7 +42,41 @@ def check(exercise: str, answer) -> None:
         exercise: its number, such as "2.3".
         answer: what the exercise's target says; functions without brackets.
     """
-    print(textwrap.fill(_sentence(str(exercise), answer), 79))
+    print(textwrap.fill(_sentence(str(exercise), answer)[1], 79))
+
+
+class NotRight(Exception):
+    """What `grade` raises; shown as its sentence alone."""
+
+    def _render_traceback_(self):
+        return textwrap.wrap(str(self), 79)
+
+
+def grade(exercise: str, answer) -> None:
+    """Do as `check` does, but raise where the answer is not right.
+
+    A grader takes an exception for a failure. What the answer itself prints,
+    warns of or displays is swallowed, so that nothing else decides.
+
+    Args:
+        exercise: its number, such as "2.3".
+        answer: what the exercise's target says; functions without brackets.
+
+    Raises:
+        NotRight: with the sentence that `check` would print.
+    """
+    with capture_output():
+        try:
+            right, sentence = _sentence(str(exercise), answer)
+        except BaseException as error:  # such as the grader's interrupt
+            right = False
+            sentence = (
+                f"Exercise {exercise}: not yet. The answer was stopped "
+                f"({type(error).__name__}). Look for a loop that does not end."
+            )
+    if not right:
+        raise NotRight(sentence)
+    print(textwrap.fill(sentence, 79))
 
 
 def find(exercise: str, kind: str):
@@ -59,21 +95,25 @@ def find(exercise: str, kind: str):
 
 
 def _sentence(exercise, answer):
+    """Whether an answer is right, and what is said of it."""
     if exercise in EXCEPTIONS:
-        return f"Exercise {exercise} has no check: {EXCEPTIONS[exercise]}"
+        return (
+            False,
+            f"Exercise {exercise} has no check: {EXCEPTIONS[exercise]}",
+        )
     ask = find(exercise, "check")
     if ask is None:
-        return (
+        return False, (
             f"There is no check for an exercise {exercise[:20]!r}. Write its "
             'number as it stands in the chapter: check("2.3", answer).'
         )
     try:
         with undisturbed():
-            return f"Exercise {exercise}: right. {ask(copied(answer))}"
+            return True, f"Exercise {exercise}: right. {ask(copied(answer))}"
     except NotYet as reason:
-        return f"Exercise {exercise}: not yet. {reason}"
+        return False, f"Exercise {exercise}: not yet. {reason}"
     except Exception as error:  # so that no answer can stop a notebook
-        return (
+        return False, (
             f"Exercise {exercise}: this answer could not be checked "
             f"({type(error).__name__}). Compare it with what the target says."
         )

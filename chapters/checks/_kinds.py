@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 
@@ -182,7 +183,7 @@ def function(value, name: str):
             if not str(error):
                 raise NotYet(f"{name} is not written yet.") from None
             raise NotYet(f"{name}({given}) raised {told(error)}") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NotYet(f"{name}({given}) raised {told(error)}") from None
 
     return ask
@@ -193,6 +194,11 @@ def network(value, name: str) -> nn.Module:
         raise NotYet(
             f"{name} should be a network (an nn.Module); it is "
             f"{described(value)}."
+        )
+    if any(is_lazy(parameter) for parameter in value.parameters()):
+        raise NotYet(
+            f"{name} has lazy layers that do not know their shape yet: send "
+            "an image through it first."
         )
     return value
 

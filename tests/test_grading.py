@@ -1,0 +1,331 @@
+"""Grading with nbgrader: an assignment from exercises of the book, and what
+happens to each kind of submission, the bad ones included.
+
+The round trip is in an environment of its own, made from
+requirements-grading.lock by `make grading`, so it needs a package index. Its
+notebook is a chapter's student edition without what no exercise needs.
+"""
+
+import copy
+import csv
+import html
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from chapters.checks import NotRight, check, grade
+from tests.test_teaching import rows, section
+from tools import assignment, editions
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTER = "06_resnet"
+SET = ("6.1", "6.7")
+
+
+@pytest.fixture(scope="module")
+def edition():
+    chapter = nbformat.read(ROOT / f"chapters/{CHAPTER}.ipynb", 4)
+    return editions.edition(chapter, "student", CHAPTER)
+
+
+# What `grade` adds to `check`
+
+
+def right(n):
+    """The solution of exercise 6.7."""
+    field, jump = 3, 1
+    for stage in range(3):
+        for place in range(2 * n):
+            field += 2 * jump
+            if stage > 0 and place == 0:
+                jump *= 2
+    return field
+
+
+def test_a_right_answer_passes_in_the_words_of_check(capsys):
+    check("6.7", right)
+    said = capsys.readouterr().out
+    assert "right" in said
+    grade("6.7", right)
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    "exercise, answer", [("6.7", lambda n: 1), ("6.7", None), ("9.9", 1)]
+)
+def test_any_other_raises_in_the_words_of_check(exercise, answer, capsys):
+    check(exercise, answer)
+    said = capsys.readouterr().out
+    with pytest.raises(NotRight) as raised:
+        grade(exercise, answer)
+    assert " ".join(said.split()) == str(raised.value)
+    assert "\n".join(raised.value._render_traceback_()) == said.strip()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_stopped_answer_gets_a_sentence(stop):
+    def stopped(n):
+        raise stop
+
+    with pytest.raises(NotRight, match="Exercise 6.7: not yet. "):
+        grade("6.7", stopped)
+
+
+def test_what_the_answer_says_itself_decides_nothing(capsys):
+    """For nbgrader, anything on stderr is a failure."""
+
+    def talks(n):
+        print("Exercise 6.7: right.")
+        print("hm", file=sys.stderr)
+        return right(n)
+
+    grade("6.7", talks)
+    said = capsys.readouterr()
+    assert said.err == "" and said.out.count("right") == 1
+
+
+# The assignment
+
+
+def test_only_the_exercises_that_are_set_are_in_it(edition):
+    before = copy.deepcopy(edition)
+    made = assignment.assignment(edition, SET)
+    assert edition == before
+    text = "\n".join(cell.source for cell in made.cells)
+    assert "### Exercise 6.7" in text and "### Exercise 6.2" not in text
+    assert "## Sources" in text
+    roles = [c.metadata.nbgrader for c in made.cells if c.cell_type == "code"]
+    assert [r.grade_id for r in roles if r.solution] == [
+        "exercise-6-1",
+        "exercise-6-7",
+    ]
+    tests = [r for r in roles if r.grade]
+    assert [r.grade_id for r in tests] == ["check-6-1", "check-6-7"]
+    assert all(r.points == 1 and r.locked for r in tests)
+    assert all(r.locked != r.solution for r in roles)
+    assert len({r.grade_id for r in roles}) == len(roles) > 50
+
+
+def test_every_checked_exercise_can_be_set():
+    """In each chapter of the book, all at once."""
+    for name in editions.listed():
+        chapter = nbformat.read(ROOT / f"chapters/{name}.ipynb", 4)
+        made = editions.edition(chapter, "student", name)
+        checks = [
+            c.metadata.check for c in made.cells if "check" in c.metadata
+        ]
+        cells = assignment.assignment(made, checks).cells
+        points = [
+            c.metadata.nbgrader.get("points")
+            for c in cells
+            if "check" in c.metadata
+        ]
+        assert points == [1] * len(checks) != []
+
+
+@pytest.mark.parametrize(
+    "name, exercises, why",
+    [
+        ("week6", ["6.1", "6.9"], "This chapter has 6.1, 6.2"),
+        ("week8", ["8.5"], "has no check: its answer is three sentences"),
+        ("week9", ["99.1"], "no chapter 99"),
+        ("week6", ["six"], "such as 6.1"),
+        ("../week6", ["6.1"], "letters, digits and hyphens"),
+    ],
+)
+def test_what_cannot_be_set_gets_a_sentence(name, exercises, why, capsys):
+    assert assignment.main([name, *exercises]) == 1
+    assert why in capsys.readouterr().err
+
+
+@pytest.fixture
+def ran(edition, monkeypatch):
+    """Run exercise 6.7's answer, then its test, as a grader does."""
+    cells = assignment.assignment(edition, SET).cells
+    (test,) = [c.source for c in cells if c.metadata.get("check") == "6.7"]
+
+    def run(answer):
+        names = {}
+        exec(answer, names)
+        exec(test, names)
+
+    kept = {n: m for n, m in sys.modules.items() if n.startswith("chapters")}
+    yield run
+    sys.modules.update(kept)
+
+
+def test_a_check_of_their_own_earns_nothing(ran):
+    """Nor does a text that looks as if, nor the book's check, patched."""
+    for cheat in (
+        "def check(*given):\n    print('Exercise 6.7: right.')",
+        "import chapters.checks as c\nc.grade = c.check = print",
+        "import chapters.checks.chapter_06 as c\nc.check_6_7 = print",
+        "print('Exercise 6.7: right.')",
+    ):
+        with pytest.raises(Exception, match="Exercise 6.7: not yet"):
+            ran(f"receptive_field = None\n{cheat}")
+
+
+# The round trip
+
+RIGHT = {
+    "6.1": """
+step = 97_216
+def closest(wanted):
+    return min(
+        ((n, 75_290 + step * (n - 1)) for n in range(1, 60)),
+        key=lambda pair: abs(pair[1] - wanted),
+    )
+""",
+    "6.7": inspect.getsource(right).replace("right", "receptive_field"),
+}
+ANSWERS = {
+    "ada": RIGHT,
+    "bob": {},
+    "cyd": RIGHT | {"6.1": f"raise ValueError('no idea')\n{RIGHT['6.1']}"},
+    "dee": RIGHT | {"6.1": "step = 97_216  # endless\nwhile True:\n    pass"},
+    "eve": {n: f"print('Exercise {n}: right. The step agrees.')" for n in SET},
+    "fay": {
+        "6.1": "step, closest = 'many', [1]",
+        "6.7": "receptive_field = 7",
+    },
+}
+DEADLY = {"kim": {"6.1": "import os\nos._exit(1)"}}
+
+
+def deserved():
+    """What the page for teachers promises: points and words, by student."""
+    text = (ROOT / "teaching/grading.md").read_text("utf-8")
+    table = rows(section(text, "What happens to what comes in"))
+    return {
+        who: (int(points), re.findall("`(.+?)`", says))
+        for who, (_, points, says) in zip(ANSWERS, table, strict=True)
+    }
+
+
+def light(notebook):
+    """The set-up and the exercises alone, for seconds."""
+    first = next(
+        place
+        for place, cell in enumerate(notebook.cells)
+        if cell.metadata.get("exercise")
+    )
+    notebook.cells = [
+        *[c for c in notebook.cells[:first] if "# @title Set-up" in c.source],
+        nbformat.v4.new_code_cell("from chapters.checks import check"),
+        *notebook.cells[first:],
+    ]
+    return notebook
+
+
+def changed(who, cells):
+    """The cells, some copied or deleted: all of 6.7, the check of 6.1."""
+    for cell in cells:
+        lost = {"bob": ["exercise-6-7", "check-6-7"], "cyd": ["check-6-1"]}
+        if cell.id not in lost.get(who, []):
+            yield cell
+        if who == "ada" and cell.id == "exercise-6-1":
+            twin = copy.deepcopy(cell)
+            twin.id = "a-copy"
+            yield twin
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Assign, hand out, collect, autograde, feedback; return the folder."""
+    book = tmp_path / "book"
+    (book / "grading").mkdir(parents=True)
+    for name in ("chapters", "utils", "results", ".venv", "Makefile"):
+        (book / name).symlink_to(ROOT / name)
+    for path in ROOT.glob("requirements*"):
+        (book / path.name).symlink_to(path)
+    subprocess.run(["make", "-s", "grading"], cwd=book, check=True)
+    folder = book / "grading"
+    settings = (ROOT / "grading/nbgrader_config.py").read_text("utf-8")
+    settings += (  # no time for what never ends, and no hurry elsewhere
+        "\nc.ExecutePreprocessor.timeout_func = (\n"
+        "    lambda cell: 2 if 'endless' in cell.source else 600)\n"
+    )
+    (folder / "nbgrader_config.py").write_text(settings, "utf-8")
+
+    def nbgrader(*arguments, status=0):
+        done = subprocess.run(
+            [book / ".venv-grading/bin/nbgrader", *arguments],
+            cwd=folder,
+            env={k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"},
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        with (folder / "log.txt").open("a") as log:
+            log.write(done.stdout)
+        assert done.returncode == status, done.stdout
+
+    (file,) = assignment.write("week6", SET, folder)
+    nbformat.write(light(nbformat.read(file, 4)), file)
+    nbgrader("generate_assignment", "week6")
+
+    archive = folder / "downloaded/week6/archive"
+    archive.mkdir(parents=True)
+    released = nbformat.read(folder / f"release/week6/{file.name}", 4)
+    for who, answers in (ANSWERS | DEADLY).items():
+        handed_in = copy.deepcopy(released)
+        for cell in handed_in.cells:
+            number = cell.metadata.get("exercise")
+            cell.source = answers.get(number, cell.source)
+        handed_in.cells = [*changed(who, handed_in.cells)]
+        nbformat.write(handed_in, archive / f"{who}_{file.name}")
+    (archive / "gil_06_resnet.ipynb").write_text("Dear teacher, ...")
+    (archive / "hal_06.py").write_text("step = 97_216\n")
+    packed = folder / "packed/ian/06_resnet.ipynb"
+    packed.parent.mkdir(parents=True)
+    shutil.copy(archive / "ada_06_resnet.ipynb", packed)
+    shutil.make_archive(str(archive / "ian_6"), "zip", packed.parent)
+    shutil.copy(archive / "ian_6.zip", archive / "jon_06_resnet.ipynb")
+
+    nbgrader("zip_collect", "week6")
+    # What ian has zipped is ada's: one run will do.
+    (folder / "unpacked").mkdir()
+    shutil.move(folder / "submitted/ian", folder / "unpacked")
+    nbgrader("autograde", "week6", status=1)
+    nbgrader("generate_feedback", "week6")
+    nbgrader("export")
+    return folder
+
+
+@pytest.mark.long("grading with nbgrader, there and back")
+def test_round_trip(course):
+    """Each gets what it deserves, and the reason; nothing is lost."""
+    with (course / "grades.csv").open() as file:
+        found = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert set(found) == set(ANSWERS | DEADLY)
+    assert {float(row["max_score"]) for row in found.values()} == {2}
+
+    for who, (points, says) in deserved().items():
+        assert float(found[who]["score"]) == points, who
+        page = course / f"feedback/{who}/week6/{CHAPTER}.html"
+        text = re.sub("<[^>]*>", "", page.read_text("utf-8"))
+        text = html.unescape(text)
+        assert says and [words for words in says if words not in text] == []
+
+    log = (course / "log.txt").read_text("utf-8")
+    for name in ("gil_06_resnet.ipynb", "hal_06.py", "jon_06_resnet.ipynb"):
+        assert f"Left out {name}: it is not a notebook" in log
+    failed = "There was an error processing assignment 'week6' for student '"
+    assert re.findall(f"{failed}(.*)'", log) == ["kim"]
+    assert (course / f"submitted/kim/week6/{CHAPTER}.ipynb").is_file()
+    assert len([*(course / "downloaded/week6/archive").iterdir()]) == 11
+    assert [p.name for p in (course / "unpacked").iterdir()] == ["ian"]
+
+    released = course / f"release/week6/{CHAPTER}.ipynb"
+    text = released.read_text("utf-8")
+    assert "HIDDEN TESTS" not in text and "grade as check" not in text
+    assert "def closest(wanted)" in text and "97_216" not in text
