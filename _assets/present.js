@@ -246,7 +246,11 @@
     };
   }
 
-  const toggle = (cover) => close ? close() : cover();
+  function toggle(cover) {
+    if (close) close();
+    else cover();
+    tellSpeaker();
+  }
 
   // ---- the window of notes ------------------------------------------------
 
@@ -281,7 +285,9 @@
     page: PAGE,
     /** What is shown; null: not presenting. */
     shown: () => bar && {
-      screens, current, goesOn: !bar.more.hidden, covered: close !== null,
+      screens, current, goesOn: !bar.more.hidden,
+      covered: !close ? "" : document.querySelector(".present-blank")
+        ? "The screen is blank." : "A figure is enlarged.",
     },
     /** After a reload its window is known again by what it says. */
     setSpeaker(source) { speaker = source; },
@@ -293,7 +299,7 @@
       show: (id) => bar && showTarget(document.getElementById(id)),
       blank: () => bar && toggle(blank),
       enlarge: () => bar && toggle(enlarge),
-      uncover: () => close?.(),
+      uncover: () => close && toggle(),
     },
   };
 

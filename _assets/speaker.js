@@ -150,10 +150,19 @@
     }));
   }
 
-  function list(heading, texts) {
-    if (!texts.length) return [];
+  const sentence = (text) => text[0].toUpperCase() + text.slice(1)
+    + (/[.?!”]$/.test(text) ? "" : ".");
+
+  /** A heading and items; the strong part of each, and more below it. */
+  function list(heading, items) {
+    if (!items.length) return [];
     const made = document.createElement("ul");
-    made.append(...texts.map((text) => make("li", text)));
+    made.append(...items.map(([strong, ...more]) => {
+      const item = document.createElement("li");
+      item.append(...(strong ? [make("strong", strong)] : []),
+        ...more.map((text) => make("p", sentence(text))));
+      return item;
+    }));
     return [make("h3", heading), made];
   }
 
@@ -180,14 +189,16 @@
     const found = [
       ...chosen.flatMap(([name, plan]) =>
         list(`In ${name} minutes`, plan.map(({ from, to, what }) =>
-          `Minutes ${from} to ${to}: ${what}`))),
+          [`Minutes ${from} to ${to}`, what]))),
       ...list("What students think, and what exposes it", wrong.map(
-        ({ think, ask: question }) => `${think}. ${question}`)),
-      ...list("Answers", numbers.map((number) =>
-        `Question ${number}: ${quiz[number].asks} ${quiz[number].right}`)),
-      ...list("To know", notes.hints.filter((hint) =>
-        isHere(hint) && !(hint.at.length === 1 && hint.at[0] === "quiz"))
-        .map(({ text }) => text)),
+        ({ think, ask: question }) => [sentence(think), question])),
+      ...list("Answers", numbers.map((number) => {
+        const { asks, right, why } = quiz[number];
+        return [`${number}. ${asks}`, right, why];
+      })),
+      ...list("To know", notes.hints.filter((hint) => isHere(
+        { at: hint.at.filter((id) => id !== "quiz") }))
+        .map(({ text }) => ["", text])),
     ];
     at.notes.replaceChildren(...(found.length ? found
       : [make("p", "The page for teachers says nothing of this section.")]));
@@ -198,7 +209,7 @@
     at.place.textContent = `Screen ${screen.number} of ${screen.total}`;
     at.title.textContent = screen.title;
     at.state.textContent = [
-      screen.covered && "It is blank, or enlarged.",
+      screen.covered,
       screen.goesOn && "It goes on below the window.",
     ].filter(Boolean).join(" ");
     at["next-title"].textContent = next?.title ?? "Nothing: this is the end.";

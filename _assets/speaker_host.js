@@ -9,6 +9,7 @@
   const article = document.querySelector("article.bd-article");
   const NO_WORDS = ".headerlink, .katex-mathml, .visually-hidden, script, "
     + "style, button, [class$=-spoken]";
+  const HEADINGS = "h1, h2, h3, h4";
   const LESSON = 6 * 3600_000; // ms; a clock that is older is another lesson's
 
   /** An element's words, as far as `room` characters reach. */
@@ -21,22 +22,25 @@
   }
 
   const headingOf = (section) =>
-    section?.querySelector(":scope > :is(h1, h2, h3, h4)");
+    section?.querySelector(`:scope > :is(${HEADINGS})`);
 
-  /** A screen's heading, or that of the section which it goes on with. */
-  function title([first]) {
-    if (first.matches("h1, h2, h3, h4")) return words(first);
-    const heading = headingOf(first.closest("section"));
-    return heading ? `${words(heading)} (continued)` : "";
+  /** A screen's headings; first that of the section which it goes on with. */
+  function title(screen) {
+    const headings = screen.filter((one) => one.matches(HEADINGS));
+    const before = headings[0] !== screen[0]
+      && headingOf(screen[0].closest("section"));
+    return [before ? `${words(before)} (continued)` : "",
+      ...headings.map((one) => words(one))].filter(Boolean).join(" · ");
   }
 
   /** What a screen begins with, below its heading. */
   function begins(screen) {
-    const block = screen.find((one) => !one.matches("h1, h2, h3, h4"));
+    const block = screen.find((one) => !one.matches(HEADINGS));
     if (!block) return "";
     const picture = block.matches("img") ? block : block.querySelector("img");
     const code = block.matches(".cell_input") ? "Code: " : "";
-    return picture ? `Figure: ${picture.alt}` : code + words(block, 160);
+    return picture ? `Figure: ${picture.alt}`
+      : code + words(block.querySelector("summary") ?? block, 160);
   }
 
   /** The anchors of the sections that a block stands in, innermost first. */
@@ -63,7 +67,10 @@
       const answer = option.querySelector("summary");
       answer.remove();
       if (words(option).startsWith("Right"))
-        quiz[number] = { asks, right: `${words(answer)}. ${words(option)}` };
+        quiz[number] = {
+          asks, right: words(answer).replace(/\.$/, ""),
+          why: words(option).replace(/^Right\W*/, ""),
+        };
     }
   }
 

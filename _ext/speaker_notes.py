@@ -16,11 +16,23 @@ from sphinx.errors import ExtensionError
 
 PLAN = re.compile(r"A lesson of (\d+) minutes")
 QUESTION = re.compile(r"question (\d+) of the quiz")
+OTHER_NAME = re.compile(r"question |Exercise |Figure ", re.IGNORECASE)
 
 
 def words(element: Tag) -> str:
     """Return an element's text, in one line."""
     return " ".join(element.text.split())
+
+
+def mark_names(page: Tag) -> None:
+    """Put quotes around a link that is the name of a section.
+
+    Without colours and lines, "at What it is not" would be hard to read.
+    """
+    for link in page.select('a[href*="#"]'):
+        if not OTHER_NAME.match(words(link)):
+            link.insert(0, "“")
+            link.append("”")
 
 
 def places(element: Tag, chapter: str) -> list[str]:
@@ -59,6 +71,7 @@ def notes(html: str, chapter: str) -> dict:
     page = BeautifulSoup(html, "html.parser").select_one("article.bd-article")
     for mark in page.select(".headerlink"):
         mark.decompose()
+    mark_names(page)
     found = {"plans": {}, "misconceptions": [], "hints": []}
     for section in page.select("section:not(:has(section))"):
         title = words(section.find("h2"))

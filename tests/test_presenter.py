@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from sphinx.errors import ExtensionError
 
 from tests.access_checks import axe, too_wide, unseen_focus
+
 HANGS = 8000  # DEV
 from tests.test_access import BLOCKED
 from tests.test_pages import CHAPTERS, ROOT, address, ids, site
@@ -68,12 +69,12 @@ def test_notes_are_what_the_page_says():
         "misconceptions": [
             {
                 "think": "More is more",
-                "ask": "question 1 of the quiz, at Two",
+                "ask": "question 1 of the quiz, at “Two”",
                 "at": ["two"],
                 "quiz": [1],
             }
         ],
-        "hints": [{"text": "Start One early.", "at": ["one"]}],
+        "hints": [{"text": "Start “One” early.", "at": ["one"]}],
     }
 
 
@@ -173,6 +174,12 @@ def waits(page: Page, condition: str, *arguments) -> None:
     page.wait_for_function(condition, arg=arguments)
 
 
+def close(page: Page, notes: Page) -> None:
+    """Close the window of notes, and wait until the page knows."""
+    notes.close()
+    waits(page, "() => bookPresenter.getSpeaker().closed")
+
+
 def put_clock(notes: Page, minutes: float) -> None:
     """Let the clock of a lesson stand where it would after some minutes."""
     notes.evaluate(
@@ -201,7 +208,7 @@ def test_a_lesson(browser, address, site, kind):
         expect(notes.locator("#place")).not_to_contain_text("Screen 2 of")
         notes.keyboard.press("b")
         expect(page.locator(".present-blank")).to_have_count(1)
-        expect(notes.locator("#state")).to_contain_text("blank")
+        expect(notes.locator("#state")).to_have_text("The screen is blank.")
         notes.keyboard.press("Escape")
         expect(page.locator(".present-blank")).to_have_count(0)
 
@@ -211,12 +218,11 @@ def test_a_lesson(browser, address, site, kind):
         expect(notes.locator("#title")).to_have_text("What it is not")
         expect(row).to_have_attribute("aria-current", "step")
         said = notes.locator("#notes")
-        expect(said).to_contain_text("Minutes 6 to 14: Suspects on the board")
+        expect(said).to_contain_text("Minutes 6 to 14Suspects on the board")
         expect(said).to_contain_text("ResNet repaired vanishing gradients")
         expect(said).not_to_contain_text("the bias of")
         notes.get_by_role("button", name="by show of hands").click()
-        expect(said).to_contain_text("Question 4:")
-        expect(said).to_contain_text("Right")
+        expect(said).to_contain_text("4. A residual block of 2015")
         assert wrong == []
 
 
@@ -306,7 +312,7 @@ def test_reloads(browser, address, forbidden):
             notes.reload()
             notes.locator("#all:not([hidden])").wait_for()
             expect(notes.locator("#time")).to_contain_text(re.compile("^7:"))
-            notes.close()
+            close(page, notes)
             notes = open_notes()
         expect(notes.locator("#time")).to_contain_text(re.compile("^7:"))
         assert wrong == []
@@ -561,7 +567,7 @@ def test_a_chapter_with_storage_forbidden(browser, address, site, kind):
         expect(notes.locator("#forgets")).to_be_visible()
         notes.keyboard.press("c")
         expect(notes.locator("#pace")).not_to_have_text("Not started.")
-        notes.close()
+        close(page, notes)
         notes = open_notes()
         expect(notes.locator("#run")).to_have_text("Pause")
         page.keyboard.press("Escape")
@@ -598,10 +604,9 @@ def test_a_lesson_in_firefox(firefox, site):
     assert firefox.count("article h2:not(.present-off)") > 0
     driver.refresh()
     driver.switch_to.window(notes)
-    firefox.press("PageDown")
-    firefox.wait_for("#title", "What it is not")
     firefox.run("document.querySelectorAll('#rows button')[2].click();")
     firefox.wait_for("#title", "Representable is not learnable")
     driver.close()
     driver.switch_to.window(page)
-    assert firefox.said == []
+    own = [said for said in firefox.said if not said.startswith("[PST]")]
+    assert own == []
