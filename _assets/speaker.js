@@ -151,7 +151,7 @@
   }
 
   const sentence = (text) => text[0].toUpperCase() + text.slice(1)
-    + (/[.?!”]$/.test(text) ? "" : ".");
+    + (/[.?!]”?$/.test(text) ? "" : ".");
 
   /** A heading and items; the strong part of each, and more below it. */
   function list(heading, items) {
