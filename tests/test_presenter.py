@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, Page, expect
 from sphinx.errors import ExtensionError
 
 from tests.access_checks import axe, too_wide, unseen_focus
-
 from tests.figure_checks import HANGS
 from tests.test_access import BLOCKED
 from tests.test_pages import CHAPTERS, ROOT, address, ids, site
