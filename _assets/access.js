@@ -181,10 +181,13 @@ for (const name of ["primary", "secondary"]) {
   "use strict";
   const KEYS = [
     ["p", "presenter mode: enter, leave"],
-    ["b", "presenting: blank the screen"],
+    ["b .", "presenting: blank the screen"],
     ["z", "presenting: enlarge a figure"],
+    ["s", "presenting: notes and a clock in a second window"],
+    ["c", "presenting: start and pause the clock there"],
     ["→ ← Space Page Up Page Down", "presenting: turn the screens"],
     ["Home End", "presenting: first, last screen"],
+    ["F5", "presenting: nothing, since clickers send it; Ctrl R reloads"],
     ["Esc", "leave what is open"],
     ["Ctrl K", "search"],
     ["↑ ↓", "from one copy button to the next"],
@@ -195,7 +198,7 @@ for (const name of ["primary", "secondary"]) {
     <summary>Keyboard shortcuts</summary>
     <dl>${KEYS.map(([keys, what]) =>
       `<div><dt>${keys}</dt><dd>${what}</dd></div>`).join("")}</dl>
-    <p><label><input type="checkbox"> Single keys (p, b, z) work</label></p>`;
+    <p><label><input type="checkbox"> Single keys (p, b, z, s, c and the full stop) work</label></p>`;
   const box = panel.querySelector("input");
   const read = () => { box.checked = window.bookStore.get("keys").off !== true; };
   box.addEventListener("change", () => box.checked

@@ -7,7 +7,11 @@
    A new screen begins at a heading of the first or second level, at a cell
    tagged "slide", at the output of one tagged "slide-break", and where the
    window is full. What is still too tall is shown smaller, down to the
-   smallest text that can be read from the last row; then it scrolls. */
+   smallest text that can be read from the last row; then it scrolls.
+
+   The teacher's notes and clock are in a second window, speaker.html. What it
+   is told and what it may ask for stands in speaker_host.js, which is loaded
+   with the notes when a presentation begins. */
 (() => {
   "use strict";
   const TYPING = "input, textarea, select, [contenteditable], [role=slider]";
@@ -28,12 +32,17 @@
   const ROOM = 0.88; // of the height, above the bar; see book.css
   const store = window.bookStore;
   const PAGE = DOCUMENTATION_OPTIONS.pagename;
+  const ROOT = document.documentElement.dataset.content_root;
+  const BLOCKED = "Your browser opened no second window. Allow pop-ups for "
+    + "this page, then press Notes again.";
+  const NO_CLOCK = "The clock is in the window of notes: press Notes first.";
   const article = document.querySelector("article.bd-article");
   if (!article) return; // the page for searching
   let screens = []; // arrays of elements
   let current = 0;
   let bar = null; // at the bottom of the window; null: not presenting
   let close = null; // ends what covers the screen: a blank one, a figure
+  let speaker = null; // the window of notes
 
   // ---- the screens --------------------------------------------------------
 
@@ -118,6 +127,7 @@
   function show(index) {
     close?.();
     current = Math.max(0, Math.min(screens.length - 1, index));
+    bar.note.textContent = "";
     fit(screens[current]);
     bar.place.textContent = `${current + 1} / ${screens.length}`;
     window.bookSay?.(`Screen ${current + 1} of ${screens.length}`);
@@ -125,6 +135,7 @@
     setAddress("#present", { block });
     if (current === screens.length - 1) store.remove("present");
     else store.set("present", { page: PAGE, block });
+    tellSpeaker();
   }
 
   /** Cut the page anew and show the screen that holds `block`. */
@@ -149,6 +160,14 @@
     } catch { /* forbidden: a reload begins anew */ }
   }
 
+  /** Show the screen that holds an element. */
+  function showTarget(target) {
+    const block = blockOf(target);
+    if (!block) return;
+    show(screens.findIndex((screen) => screen.includes(block)));
+    target.scrollIntoView({ block: "nearest" });
+  }
+
   /** Begin with `block`, or with what the window shows. */
   function enter(block) {
     const all = allBlocks();
@@ -157,6 +176,7 @@
     bar = makeBar();
     document.body.classList.add("presenting");
     document.dispatchEvent(new Event("mount-figures")); // sizes are needed
+    loadNotes();
     cut(block ?? visible);
   }
 
@@ -173,6 +193,7 @@
     setAddress("", null);
     block.scrollIntoView();
     if (hadFocus) start.focus({ preventScroll: true });
+    tellSpeaker();
   }
 
   // ---- what covers a screen -----------------------------------------------
@@ -225,7 +246,62 @@
     };
   }
 
-  const toggle = (cover) => close ? close() : cover();
+  function toggle(cover) {
+    if (close) close();
+    else cover();
+    tellSpeaker();
+  }
+
+  // ---- the window of notes ------------------------------------------------
+
+  /** Once, and only for those who present: no page is heavier by it. */
+  function loadNotes() {
+    if (document.querySelector("script[src$='speaker_host.js']")) return;
+    for (const name of ["speaker-notes.js", "_static/speaker_host.js"]) {
+      const script = document.createElement("script");
+      script.src = ROOT + name;
+      script.async = false; // in this order
+      document.head.append(script);
+    }
+  }
+
+  function openSpeaker() {
+    if (speaker && !speaker.closed) return speaker.focus();
+    speaker = window.open(`${ROOT}_static/speaker.html`, "book-speaker",
+      "popup,width=960,height=760");
+    if (!speaker) bar.note.textContent = BLOCKED;
+  }
+
+  /** The key for the clock works in both windows. */
+  function toggleClock() {
+    if (speaker && !speaker.closed)
+      return speaker.postMessage({ book: "presenter", toggleClock: true }, "*");
+    bar.note.textContent = NO_CLOCK;
+  }
+
+  const tellSpeaker = () => document.dispatchEvent(new Event("present-screen"));
+
+  window.bookPresenter = {
+    page: PAGE,
+    /** What is shown; null: not presenting. */
+    shown: () => bar && {
+      screens, current, goesOn: !bar.more.hidden,
+      covered: !close ? "" : document.querySelector(".present-blank")
+        ? "The screen is blank." : "A figure is enlarged.",
+    },
+    /** After a reload its window is known again by what it says. */
+    setSpeaker(source) { speaker = source; },
+    getSpeaker: () => speaker,
+    singleKeys: () => singleKeys(),
+    do: {
+      enter: () => bar || enter(),
+      turn: (step) => bar && turn(step),
+      show: (id) => bar && showTarget(document.getElementById(id)),
+      blank: () => bar && toggle(blank),
+      enlarge: () => bar && toggle(enlarge),
+      uncover: () => close && toggle(),
+    },
+  };
 
   // ---- buttons and keys ---------------------------------------------------
 
@@ -246,13 +322,18 @@
     made.more = button("More below", "▼ more below", () => turn(1));
     made.place = document.createElement("span");
     made.place.className = "present-place";
+    made.note = document.createElement("span");
+    made.note.className = "present-note";
+    made.note.setAttribute("role", "status");
     made.append(
       made.more,
+      made.note,
       button("Previous screen", "◀", () => turn(-1)),
       made.place,
       button("Next screen", "▶", () => turn(1)),
       button("Enlarge a figure", "⤢", () => toggle(enlarge)),
       button("Blank the screen", "■", () => toggle(blank)),
+      button("Notes and clock in a second window", "Notes", openSpeaker),
       button("Leave presenter mode", "✕", leave),
     );
     document.body.append(made);
@@ -275,8 +356,22 @@
   const SINGLE = {
     p: () => bar ? leave() : enter(),
     b: () => bar && toggle(blank),
+    ".": () => bar && toggle(blank), // what many clickers send
     z: () => bar && toggle(enlarge),
+    s: () => bar && openSpeaker(),
+    c: () => bar && toggleClock(),
   };
+  let clicked = null; // the field or slider that the mouse has left focused
+
+  document.addEventListener("pointerdown", ({ target }) => {
+    clicked = target.closest?.(TYPING);
+  }, true);
+
+  /** Whether a key is for the screens although the focus is in a field. A
+      clicker must still turn after the mouse has moved a slider; who moves it
+      by keys keeps Page Up and Page Down there. */
+  const isClicker = ({ key, target, defaultPrevented }) => bar
+    && key.startsWith("Page") && target === clicked && !defaultPrevented;
 
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
@@ -284,7 +379,12 @@
     if (document.querySelector("dialog[open]")) return;
     if (bar && key === "Escape" && !event.defaultPrevented)
       return close ? close() : leave();
-    if (target.closest(TYPING)) return;
+    // A clicker's button for the start: we have begun. It must not reload.
+    if (bar && key === "F5") return event.preventDefault();
+    if (target.closest(TYPING) && !isClicker(event)) {
+      clicked = null;
+      return;
+    }
     if (key in SINGLE) {
       if (singleKeys()) SINGLE[key]();
     } else if (bar && key in STEPS) {
@@ -299,12 +399,42 @@
     const hash = event.target.closest("a[href^='#']")?.hash;
     if (!bar || !hash || event.defaultPrevented) return;
     const target = document.getElementById(decodeURIComponent(hash.slice(1)));
-    const block = target && blockOf(target);
-    if (!block) return;
+    if (!target || !blockOf(target)) return;
     event.preventDefault();
-    show(screens.findIndex((screen) => screen.includes(block)));
-    target.scrollIntoView({ block: "nearest" });
+    showTarget(target);
   });
+
+  // ---- touch --------------------------------------------------------------
+
+  const KEEPS_SWIPES = `[data-figure], .present-bar, ${TYPING}`;
+  let touched = null; // where a finger that may swipe came down
+
+  /** Code and tables that are wider than the page move with the finger. */
+  function scrollsSideways(node) {
+    for (let up = node; up !== document.body; up = up.parentElement)
+      if (up.scrollWidth > up.clientWidth + 1
+          && /auto|scroll/.test(getComputedStyle(up).overflowX)) return true;
+    return false;
+  }
+
+  // In a page that is zoomed in, and with a second finger, one moves about.
+  document.addEventListener("touchstart", ({ touches, target }) => {
+    const may = bar && touches.length === 1
+      && (window.visualViewport?.scale ?? 1) < 1.05
+      && !target.closest(KEEPS_SWIPES) && !scrollsSideways(target);
+    touched = may ? touches[0] : null;
+  }, { passive: true });
+  document.addEventListener("touchend", ({ changedTouches: [finger] }) => {
+    if (!touched || !bar) return;
+    const [x, y] = [finger.clientX - touched.clientX,
+      finger.clientY - touched.clientY];
+    touched = null;
+    if (Math.abs(x) > 50 && Math.abs(x) > 2 * Math.abs(y)
+        && getSelection().isCollapsed) show(current - Math.sign(x));
+  });
+  document.addEventListener("touchcancel", () => { touched = null; });
+
+  // ---- what changes the page ----------------------------------------------
 
   // What a figure adds later must be readable, too.
   new ResizeObserver(() => {

@@ -14,6 +14,8 @@
   "use strict";
   const store = window.bookStore;
   const PAGE = `answers/${DOCUMENTATION_OPTIONS.pagename}`;
+  const FORGOTTEN = " Your browser lets this book keep nothing, so leaving the"
+    + " page forgets your answers. The foot of the page saves them as a file.";
   const questions = []; // {name, first, show(record), clear()}
 
   /** An element's words, which name it in the store; formulas left out. */
@@ -184,7 +186,8 @@
     const records = questions.map(({ name }) => recordOf(name)).filter(Boolean);
     const right = records.filter((record) => record.right === true).length;
     status.textContent = `${records.length} of ${questions.length} questions`
-      + ` of this chapter answered, ${right} right at the first try.`;
+      + ` of this chapter answered, ${right} right at the first try.`
+      + (store.lasts() ? "" : FORGOTTEN);
     again.hidden = records.length === 0;
   }
 

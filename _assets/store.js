@@ -40,6 +40,13 @@ window.bookStore = (() => {
     return !memory.has(name);
   }
 
+  /** Whether what is kept now outlives the page. */
+  function lasts() {
+    const kept = set("test", {});
+    remove("test");
+    return kept;
+  }
+
   function remove(name) {
     memory.delete(name);
     try {
@@ -60,7 +67,7 @@ window.bookStore = (() => {
     document.dispatchEvent(new Event("book-forgets"));
   }
 
-  return { names, get, set, remove, export: exported, removeAll };
+  return { names, get, set, remove, lasts, export: exported, removeAll };
 })();
 
 /* At the foot of every page the reader sees what is kept, can save it as a
@@ -73,8 +80,8 @@ window.bookStore = (() => {
   panel.innerHTML = `
     <summary>What this book remembers in your browser</summary>
     <p>Your answers to its questions, the exercises you have done, where a
-    presentation stopped, and whether you switched single keys off. It stays on
-    this device: nothing is ever sent.</p>
+    presentation stopped, its clock, and whether you switched single keys off.
+    It stays on this device: nothing is ever sent.</p>
     <p role="status"></p>
     <button type="button">Save as a file</button>
     <button type="button">Delete all</button>`;
@@ -84,10 +91,9 @@ window.bookStore = (() => {
   function tell() {
     const chapters = store.names().filter((name) => name.startsWith("answers/"));
     const answers = chapters.flatMap((name) => Object.keys(store.get(name)));
-    const lasts = store.set("test", {});
-    store.remove("test");
-    status.textContent = `Answers remembered: ${answers.length}.` + (lasts ? ""
-      : " This browser keeps nothing new: it is forgotten with this page.");
+    status.textContent = `Answers remembered: ${answers.length}.`
+      + (store.lasts() ? ""
+        : " This browser keeps nothing new: it is forgotten with this page.");
   }
 
   panel.addEventListener("toggle", tell);

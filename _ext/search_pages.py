@@ -92,6 +92,7 @@ def load_no_highlighter(
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the steps above."""
     app.connect("builder-inited", replace_search)
-    app.connect("html-page-context", load_no_highlighter)
+    # Behind the theme, whose line that names the page would else be lost.
+    app.connect("html-page-context", load_no_highlighter, priority=900)
     app.connect("build-finished", write_sections)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -91,8 +91,12 @@ def address(tmp_path_factory) -> str:
     article = MarkdownIt("commonmark").render(TEXT)
     sections = article.replace("<h2>", "</section><section><h2>")
     file = tmp_path_factory.mktemp("questions") / "page.html"
+    for name in ("speaker-notes.js", "_static/speaker_host.js"):
+        (file.parent / name).parent.mkdir(exist_ok=True)
+        (file.parent / name).touch()  # what a presentation loads
     file.write_text(
-        "<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>A</title>"
+        "<!DOCTYPE html><html lang='en' data-content_root='./'>"
+        "<meta charset='utf-8'><title>A</title>"
         f"<link rel='stylesheet' href='{(ASSETS / 'book.css').as_uri()}'>"
         "<script>DOCUMENTATION_OPTIONS = {pagename: 'a'}</script>"
         f"{scripts}<main><article class='bd-article'><section>{sections}"
