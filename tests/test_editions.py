@@ -319,7 +319,7 @@ def test_an_edition_is_a_valid_notebook(name, kind):
     assert "book" not in notebook.metadata  # no stamp: it is no chapter
     setup = (ROOT / "tools/setup_cell.py").read_text("utf-8").strip()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert code[0].source == setup
+    assert code[0].source == setup.replace("NN_chapter", name)
 
 
 @each_kind
