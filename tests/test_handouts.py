@@ -12,10 +12,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from pypdf import PdfReader
 
-from tests.test_pages import CHAPTERS, ROOT, parsed, site
+from tests.test_pages import CHAPTERS, ROOT, site
 from tools import handouts
 from tools.handouts import KINDS, handout, pdf_of, steady
 
@@ -146,13 +146,18 @@ def printed(browser, site):
 # What the page folds away
 
 
+def article_of(page: Path) -> Tag:
+    """A page's article, read anew: these tests take it apart."""
+    return BeautifulSoup(page.read_text("utf-8"), "html.parser").article
+
+
 def folded(page: Path) -> tuple[list[str], list[str]]:
     """Sentences and lines of code of a page's folds, squeezed.
 
     Returns:
         Those that stand nowhere else: answers first, then hints.
     """
-    article = parsed(page).article
+    article = article_of(page)
     answers, hints = [], []
     for node in article.select("script, style"):
         node.decompose()
@@ -210,7 +215,7 @@ def test_it_is_a_good_pdf(printed, site, name, kind):
     assert pdf.root["/MarkInfo"]["/Marked"] and "/StructTreeRoot" in pdf.root
     assert pdf.root["/Lang"] == "en"
     assert kind in pdf.reader.metadata.title
-    article = parsed(site / "chapters" / f"{name}.html").article
+    article = article_of(site / "chapters" / f"{name}.html")
     for link in article.select(".headerlink"):
         link.decompose()
     outline = [*map(squeezed, pdf.headings())]
@@ -236,7 +241,7 @@ def test_it_is_a_good_pdf(printed, site, name, kind):
 @pytest.mark.parametrize("name", ALL)
 def test_links_are_notes_and_lead_out_of_the_book(printed, site, name, kind):
     pdf = printed(name, kind)
-    article = parsed(site / "chapters" / f"{name}.html").article
+    article = article_of(site / "chapters" / f"{name}.html")
     for fold in article.select("details, .tag_solution") * (kind == "student"):
         fold.decompose()
     links = [a["href"] for a in article.select("a[href^=http]")]
