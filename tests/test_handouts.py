@@ -334,6 +334,7 @@ CELL(def draw():\n    plt.show())
 <details class="numeric" data-answer="9"><summary>Answer</summary>
 <p>NINE, of course.</p></details>
 <p><strong>Predict.</strong> And why?</p><p>Next.</p>
+<p><strong>A bet.</strong> Which? Write it down.</p><p>Predict it yourself.</p>
 <details><summary>Data of the chart</summary><table><tr><th>x</th></tr>
 <tr><td>DATA</td></tr></table></details>
 <div class="cell"><div class="cell_output"><div class="lab" data-figure="{}"
@@ -442,13 +443,14 @@ def test_there_is_room_to_write(tiny):
     assert before == [
         "Predict. How many?",
         "Predict. And why?",
+        "A bet. Which? Write it down.",
         "First, a guess: how deep?",
         "Before the answer.",
         "Do it.",
         "Say it.",
     ]
     lines = [len(r.select(".handout-line")) for r in page.select(ROOM)]
-    assert lines == [1, 2, 1, 7, 4, 4]
+    assert lines == [1, 2, 2, 1, 7, 4, 4]
     assert ROOM[1:] not in tiny["teacher"][1]
 
 

@@ -1,7 +1,7 @@
 /* Makes a handout of a chapter's page, which handouts.py has opened: takes out
    what paper cannot do, opens or takes out the answers, adds room to write and
    says where links lead. Links to other sites become notes by print.js. */
-({ edition, plan, teaching, places, title, note }) => {
+({ edition, plan, teaching, places, guess, title, note }) => {
   const student = edition === "student";
   const article = document.querySelector("article.bd-article");
   const all = (selector, root = article) => [...root.querySelectorAll(selector)];
@@ -126,10 +126,11 @@
       section.append(lines(4));
       section.classList.add("handout-exercise");
     }
+    const guesses = new RegExp(`^Predict\\.|${guess}`, "m");  // as in editions.py
     for (const asked of all("p")) {
-      const predicts = /^(Predict|Guess)\b|\bGuess before you scroll\b/.test(words(asked));
-      const has = asked.nextElementSibling?.matches(".handout-room");
-      if (predicts && !has && !inFigure(asked)) asked.after(lines(2));
+      const has = asked.closest(".handout-exercise")
+        || asked.nextElementSibling?.matches(".handout-room");
+      if (guesses.test(words(asked)) && !has && !inFigure(asked)) asked.after(lines(2));
     }
     for (const table of all("table"))
       if (words(table.querySelector("th, td")) === "time")

@@ -26,6 +26,10 @@ import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.editions import GUESS
+
 SITE = ROOT / "_build" / "html"
 EDITIONS = ROOT / "_build" / "editions"
 KINDS = ("student", "teacher")
@@ -205,6 +209,7 @@ def handout(
             "plan": plan and plan.as_uri(),
             "teaching": plan and _page(plan)[0].partition(">")[2],
             "places": places(page, plan),
+            "guess": GUESS.pattern,
             "title": title,
             "note": NOTE[kind],
         },
