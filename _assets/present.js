@@ -4,10 +4,11 @@
    where it was interrupted: the browser remembers the place (store.js) until
    one leaves, or reaches the end; a reload always comes back to its screen.
 
-   A new screen begins at a heading of the first or second level, at a cell
-   tagged "slide", at the output of one tagged "slide-break", and where the
-   window is full. What is still too tall is shown smaller, down to the
-   smallest text that can be read from the last row; then it scrolls.
+   A new screen begins at a heading of the first or second level, at one of the
+   third that would stand below the upper third, at a cell tagged "slide", at
+   the output of one tagged "slide-break", and where the window is full. What
+   is still too tall is shown smaller, down to the smallest text that can be
+   read from the last row; then it scrolls.
 
    The teacher's notes and clock are in a second window, speaker.html. What it
    is told and what it may ask for stands in speaker_host.js, which is loaded
@@ -29,6 +30,7 @@
   const WIDE = 1920 / 1.8; // a window shows as much as one so wide does
   const SMALLEST = 18 / 1920; // of all text, by the width of the window
   const MIN_TEXT = 8; // what is smaller does not make all else larger
+  const LOW = 1 / 3; // of the height; a subheading below begins a screen
   const ROOM = 0.88; // of the height, above the bar; see book.css
   const store = window.bookStore;
   const PAGE = DOCUMENTATION_OPTIONS.pagename;
@@ -86,7 +88,8 @@
     let top = 0;
     for (const block of allBlocks()) {
       const box = block.getBoundingClientRect();
-      const starts = block.matches(STARTS);
+      const starts = block.matches(STARTS)
+        || block.matches("h3") && box.top - top > LOW * room;
       const tall = box.bottom - top;
       // What becomes a little smaller by it may still fit.
       if (!screens.length || starts || tall > 1.2 * room || tall > room

@@ -428,6 +428,22 @@ def test_every_reader(browser, address, width, scheme):
         assert wrong == []
 
 
+LOW_HEADINGS = """() => [...document.querySelectorAll("section > h3")].filter(
+    (heading) => {
+        bookPresenter.do.show(heading.parentElement.id);
+        return heading.getBoundingClientRect().top > innerHeight / 2;
+    }).map((heading) => heading.textContent)"""
+
+
+def test_a_section_of_a_plan_does_not_begin_at_the_bottom(browser, address):
+    url = f"{address}/{CHAPTER}.html"
+    wall = {"width": 1920, "height": 1080}
+    with presented(browser, url, viewport=wall) as (page, _, wrong):
+        assert page.locator("section > h3").count() > 15
+        assert page.evaluate(LOW_HEADINGS) == []
+        assert wrong == []
+
+
 # ---- clicker and finger ----------------------------------------------------
 
 
