@@ -3,6 +3,7 @@ whose page and Moodle file are those of its source."""
 
 import collections
 import functools
+import html
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -177,11 +178,38 @@ def test_concept_test_is_a_fair_test():
         assert all(says for _, says, _ in concept_test.options(question))
 
 
+def longest_is_right(asked):
+    """How often whoever takes the longest option, or one of them, is right."""
+    return sum(
+        len(str(question["right"]))
+        == max(len(text) for text, _, _ in concept_test.options(question))
+        for question in asked
+    )
+
+
+def test_the_longest_option_is_seldom_right():
+    asked = concept_test.questions()
+    assert longest_is_right(asked) <= 8
+    wordy = [one | {"right": 90 * "x"} for one in asked[:9]]
+    assert longest_is_right(wordy) == 9
+
+
 def test_moodle_file_is_a_quiz():
     quiz = ElementTree.parse(TEACHING / "concept_test.xml").getroot()
     asked = quiz.findall("question[@type='multichoice']")
-    assert quiz.tag == "quiz" and len(asked) == len(quiz) == 20
-    for question in asked:
+    assert quiz.tag == "quiz" and len(asked) == 20
+    category, *others = quiz
+    assert others == asked and category.get("type") == "category"
+    path = category.findtext("category/text").split("/")
+    assert path[0] == "top" and len(path) == 3
+    source = concept_test.questions()
+    for question, one in zip(asked, source, strict=True):
+        idea, chapter = one["misconception"], int(one["chapter"][:2])
+        assert idea in question.findtext("name/text")
+        feedback = question.findtext("generalfeedback/text")
+        assert f"wrong idea: “{html.escape(idea)}.”" in feedback
+        assert question.findtext("tags/tag/text") == f"chapter {chapter}"
+        assert question.findtext("showstandardinstruction") == "0"
         answers = question.findall("answer")
         fractions = [float(answer.get("fraction")) for answer in answers]
         assert sorted(fractions) == [0, 0, 0, 100]
