@@ -26,6 +26,7 @@ PLANS = {name: TEACHING / f"{name[:2]}.md" for name in CHAPTERS}
 PAGES = sorted(TEACHING.glob("*.md"))
 # What must be on the web; all else works in a room without one.
 AWAY = {
+    "repo:issues",
     "repo:releases",
     "https://research.google.com/colaboratory/runtime-version-faq.html",
     "https://github.com/googlecolab/colabtools/issues/6081",
@@ -77,7 +78,7 @@ def rows(table: str) -> list[list[str]]:
 
 
 def wrong_plan(text: str) -> list[str]:
-    """Plans whose minutes do not add up; goals that nothing measures."""
+    """Plans that do not add up or drop no row; goals without a measure."""
     wrong = []
     for whole in (50, 90):
         plan = rows(section(text, f"A lesson of {whole} minutes"))
@@ -86,6 +87,9 @@ def wrong_plan(text: str) -> list[str]:
             wrong.append(f"{whole} minutes: {minutes}")
         if not any(LINK.search(row[-1]) for row in plan):
             wrong.append(f"{whole} minutes: shows nothing")
+        dropped = sum(row[1].endswith("(drop first)") for row in plan)
+        if dropped != 1:
+            wrong.append(f"{whole} minutes: {dropped} rows to drop first")
     for goal, measure in rows(section(text, "Goals")):
         if not re.search(r"\.ipynb#(Exercise-\d\.\d|Quiz)\)", measure):
             wrong.append(f"not measured: {goal}")
@@ -128,11 +132,11 @@ GOOD = """
 ## A lesson of 50 minutes
 | Minutes | What | Show |
 |--:|---|---|
-| 50 | all | [plan](index.md) |
+| 50 | all (drop first) | [plan](index.md) |
 ## A lesson of 90 minutes
 | Minutes | What | Show |
 |--:|---|---|
-| 90 | all | [plan](index.md) |
+| 90 | all (drop first) | [plan](index.md) |
 ## Misconceptions
 ## Exam questions
 ## Without a network
@@ -142,6 +146,8 @@ GOOD = """
 def test_what_is_wrong_is_found():
     assert wrong_plan(GOOD) == [] and wrong_links(GOOD) == []
     assert wrong_plan(GOOD.replace("| 50", "| 45")) == ["50 minutes: 45"]
+    full = GOOD.replace("| 90 | all (drop first)", "| 90 | all")
+    assert wrong_plan(full) == ["90 minutes: 0 rows to drop first"]
     goal = GOOD.replace("#Exercise-1.1", "#Sources")
     assert wrong_plan(goal) == ["not measured: Count"]
     for old, new, finding in (
