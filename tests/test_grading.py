@@ -96,7 +96,7 @@ def test_what_the_answer_says_itself_decides_nothing(capsys):
 
 def test_only_the_exercises_that_are_set_are_in_it(edition):
     before = copy.deepcopy(edition)
-    made = assignment.assignment(edition, SET)
+    made = assignment.assignment(edition, dict.fromkeys(SET, 1))
     assert edition == before
     text = "\n".join(cell.source for cell in made.cells)
     assert "### Exercise 6.7" in text and "### Exercise 6.2" not in text
@@ -121,7 +121,7 @@ def test_every_checked_exercise_can_be_set():
         checks = [
             c.metadata.check for c in made.cells if "check" in c.metadata
         ]
-        cells = assignment.assignment(made, checks).cells
+        cells = assignment.assignment(made, dict.fromkeys(checks, 1)).cells
         points = [
             c.metadata.nbgrader.get("points")
             for c in cells
@@ -137,6 +137,8 @@ def test_every_checked_exercise_can_be_set():
         ("week8", ["8.5"], "has no check: its answer is three sentences"),
         ("week9", ["99.1"], "no chapter 99"),
         ("week6", ["six"], "such as 6.1"),
+        ("week6", ["6.1=0"], "'6.1=0' is no exercise"),
+        ("week6", ["6.1=1.5"], "such as 6.1=2"),
         ("../week6", ["6.1"], "letters, digits and hyphens"),
     ],
 )
@@ -145,10 +147,28 @@ def test_what_cannot_be_set_gets_a_sentence(name, exercises, why, capsys):
     assert why in capsys.readouterr().err
 
 
+def test_points_are_those_that_were_set(tmp_path):
+    (file,) = assignment.write("week6", ["6.1=2", "6.7"], tmp_path)
+    points = {
+        cell.metadata.check: cell.metadata.nbgrader.points
+        for cell in nbformat.read(file, 4).cells
+        if "check" in cell.metadata
+    }
+    assert points == {"6.1": 2, "6.7": 1}
+
+
+def test_a_chapter_that_was_dropped_is_gone(tmp_path):
+    one, other = assignment.write("week6", ["6.1", "7.1"], tmp_path)
+    data = one.with_name("data.csv")
+    data.touch()
+    assert assignment.write("week6", ["6.1"], tmp_path) == [one]
+    assert one.is_file() and data.is_file() and not other.exists()
+
+
 @pytest.fixture
 def ran(edition, monkeypatch):
     """Run exercise 6.7's answer, then its test, as a grader does."""
-    cells = assignment.assignment(edition, SET).cells
+    cells = assignment.assignment(edition, dict.fromkeys(SET, 1)).cells
     (test,) = [c.source for c in cells if c.metadata.get("check") == "6.7"]
 
     def run(answer):

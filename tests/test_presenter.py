@@ -37,7 +37,7 @@ expect.set_options(timeout=HANGS)
 PAGE = """<article class="bd-article"><section><h1>Teaching</h1>
 <p>See <a href="../chapters/01_a.html">the chapter</a>.</p>
 <section><h2>A lesson of 50 minutes<a class="headerlink">#</a></h2>
-<table><tbody><tr><td>20</td><td>First, <code>eval()</code></td>
+<table><tbody><tr><td>20</td><td>First, <code>eval()</code> (drop first)</td>
 <td><a href="../chapters/01_a.html#one">One</a></td></tr>
 <tr><td>30</td><td>question 2 of the quiz</td><td>the board</td></tr>
 </tbody></table><p>Start <a href="../chapters/01_a.html#one">One</a> early.</p>
@@ -53,7 +53,7 @@ def test_notes_are_what_the_page_says():
             "50": [
                 {
                     "minutes": 20,
-                    "what": "First, eval()",
+                    "what": "First, eval() (drop first)",
                     "at": ["one"],
                     "quiz": [],
                 },

@@ -3,6 +3,7 @@ whose page and Moodle file are those of its source."""
 
 import collections
 import functools
+import html
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ PLANS = {name: TEACHING / f"{name[:2]}.md" for name in CHAPTERS}
 PAGES = sorted(TEACHING.glob("*.md"))
 # What must be on the web; all else works in a room without one.
 AWAY = {
+    "repo:issues",
     "repo:releases",
     "https://research.google.com/colaboratory/runtime-version-faq.html",
     "https://github.com/googlecolab/colabtools/issues/6081",
@@ -76,7 +78,7 @@ def rows(table: str) -> list[list[str]]:
 
 
 def wrong_plan(text: str) -> list[str]:
-    """Plans whose minutes do not add up; goals that nothing measures."""
+    """Plans that do not add up or drop no row; goals without a measure."""
     wrong = []
     for whole in (50, 90):
         plan = rows(section(text, f"A lesson of {whole} minutes"))
@@ -85,6 +87,9 @@ def wrong_plan(text: str) -> list[str]:
             wrong.append(f"{whole} minutes: {minutes}")
         if not any(LINK.search(row[-1]) for row in plan):
             wrong.append(f"{whole} minutes: shows nothing")
+        dropped = sum(row[1].endswith("(drop first)") for row in plan)
+        if dropped != 1:
+            wrong.append(f"{whole} minutes: {dropped} rows to drop first")
     for goal, measure in rows(section(text, "Goals")):
         if not re.search(r"\.ipynb#(Exercise-\d\.\d|Quiz)\)", measure):
             wrong.append(f"not measured: {goal}")
@@ -127,11 +132,11 @@ GOOD = """
 ## A lesson of 50 minutes
 | Minutes | What | Show |
 |--:|---|---|
-| 50 | all | [plan](index.md) |
+| 50 | all (drop first) | [plan](index.md) |
 ## A lesson of 90 minutes
 | Minutes | What | Show |
 |--:|---|---|
-| 90 | all | [plan](index.md) |
+| 90 | all (drop first) | [plan](index.md) |
 ## Misconceptions
 ## Exam questions
 ## Without a network
@@ -141,6 +146,8 @@ GOOD = """
 def test_what_is_wrong_is_found():
     assert wrong_plan(GOOD) == [] and wrong_links(GOOD) == []
     assert wrong_plan(GOOD.replace("| 50", "| 45")) == ["50 minutes: 45"]
+    full = GOOD.replace("| 90 | all (drop first)", "| 90 | all")
+    assert wrong_plan(full) == ["90 minutes: 0 rows to drop first"]
     goal = GOOD.replace("#Exercise-1.1", "#Sources")
     assert wrong_plan(goal) == ["not measured: Count"]
     for old, new, finding in (
@@ -177,11 +184,38 @@ def test_concept_test_is_a_fair_test():
         assert all(says for _, says, _ in concept_test.options(question))
 
 
+def longest_is_right(asked):
+    """How often whoever takes the longest option, or one of them, is right."""
+    return sum(
+        len(str(question["right"]))
+        == max(len(text) for text, _, _ in concept_test.options(question))
+        for question in asked
+    )
+
+
+def test_the_longest_option_is_seldom_right():
+    asked = concept_test.questions()
+    assert longest_is_right(asked) <= 8
+    wordy = [one | {"right": 90 * "x"} for one in asked[:9]]
+    assert longest_is_right(wordy) == 9
+
+
 def test_moodle_file_is_a_quiz():
     quiz = ElementTree.parse(TEACHING / "concept_test.xml").getroot()
     asked = quiz.findall("question[@type='multichoice']")
-    assert quiz.tag == "quiz" and len(asked) == len(quiz) == 20
-    for question in asked:
+    assert quiz.tag == "quiz" and len(asked) == 20
+    category, *others = quiz
+    assert others == asked and category.get("type") == "category"
+    path = category.findtext("category/text").split("/")
+    assert path[0] == "top" and len(path) == 3
+    source = concept_test.questions()
+    for question, one in zip(asked, source, strict=True):
+        idea, chapter = one["misconception"], int(one["chapter"][:2])
+        assert idea in question.findtext("name/text")
+        feedback = question.findtext("generalfeedback/text")
+        assert f"wrong idea: “{html.escape(idea)}.”" in feedback
+        assert question.findtext("tags/tag/text") == f"chapter {chapter}"
+        assert question.findtext("showstandardinstruction") == "0"
         answers = question.findall("answer")
         fractions = [float(answer.get("fraction")) for answer in answers]
         assert sorted(fractions) == [0, 0, 0, 100]

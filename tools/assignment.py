@@ -1,15 +1,16 @@
-"""Set exercises for a grade: python tools/assignment.py week6 6.1 6.2 6.7
+"""Set exercises for a grade: python tools/assignment.py week6 6.1=2 6.2 6.7
 
 Writes grading/source/week6/06_resnet.ipynb: the student edition of the
-chapter with these exercises and no others, each worth one point, as nbgrader
-wants it. teaching/grading.md says how it goes on.
+chapter with these exercises and no others, each worth one point where it does
+not say otherwise, as nbgrader wants it. teaching/grading.md says how it goes
+on.
 """
 
 import argparse
 import copy
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nbformat
@@ -36,13 +37,13 @@ from chapters.checks import grade as check
 
 
 def assignment(
-    notebook: NotebookNode, exercises: Collection[str]
+    notebook: NotebookNode, points: Mapping[str, int]
 ) -> NotebookNode:
     """Make a student edition into the source of an assignment.
 
     Args:
         notebook: a student edition, left as it is.
-        exercises: those to keep, such as "6.1".
+        points: of the exercises to keep, by their number, such as "6.1".
 
     Raises:
         ValueError: one of them is not there, or has no check.
@@ -52,15 +53,15 @@ def assignment(
     made.cells = [
         cell
         for section in sections
-        if not section.exercise or section.exercise in exercises
+        if not section.exercise or section.exercise in points
         for cell in section.cells
     ]
     for cell in made.cells:
         if cell.cell_type == "code":
-            _mark(cell)
+            _mark(cell, points)
     checked = {cell.metadata.get("check") for cell in made.cells}
     there = [section.exercise for section in sections if section.exercise]
-    for exercise in exercises:
+    for exercise in points:
         if exercise in EXCEPTIONS:
             raise ValueError(
                 f"Exercise {exercise} has no check: {EXCEPTIONS[exercise]}. "
@@ -74,7 +75,7 @@ def assignment(
     return made
 
 
-def _mark(cell: NotebookNode) -> None:
+def _mark(cell: NotebookNode, points: Mapping[str, int]) -> None:
     """Tell nbgrader what a cell is: an answer, a test, or the chapter's."""
     test, answer = "check" in cell.metadata, "exercise" in cell.metadata
     if test:
@@ -86,18 +87,26 @@ def _mark(cell: NotebookNode) -> None:
         "solution": answer,
         "locked": not answer,
         "task": False,
-        **({"points": 1} if test else {}),
+        **({"points": points[cell.metadata["check"]]} if test else {}),
     }
 
 
 def write(
-    name: str, exercises: Collection[str], folder: Path = FOLDER
+    name: str, exercises: Iterable[str], folder: Path = FOLDER
 ) -> list[Path]:
     """Write an assignment's notebooks, one a chapter; return their files.
 
+    What the assignment had of other chapters is removed.
+
+    Args:
+        name: of the assignment, such as "week6".
+        exercises: such as "6.1", or "6.1=2" where it is worth two points.
+        folder: where nbgrader is run.
+
     Raises:
-        ValueError: an exercise is not there or has no check, or the name of
-            the assignment could not be that of a folder.
+        ValueError: an exercise is not there or has no check, its points are
+            no whole number from 1, or the name of the assignment could not be
+            that of a folder.
     """
     if not re.fullmatch(r"[\w-]+", name):
         raise ValueError(
@@ -106,21 +115,27 @@ def write(
         )
     made = {}
     for exercise in exercises:
-        if not re.fullmatch(r"\d+\.\d+", exercise):
+        if not re.fullmatch(r"\d+\.\d+(=[1-9]\d*)?", exercise):
             raise ValueError(
-                f"{exercise!r} is no exercise; write its number, such as 6.1."
+                f"{exercise!r} is no exercise; write its number, such as 6.1, "
+                "and its points if they are not one, such as 6.1=2."
             )
-        number = int(exercise.partition(".")[0])
-        found = [*ROOT.glob(f"chapters/{number:02}_*.ipynb")]
+        number, _, points = exercise.partition("=")
+        chapter = int(number.partition(".")[0])
+        found = [*ROOT.glob(f"chapters/{chapter:02}_*.ipynb")]
         if not found:
-            raise ValueError(f"There is no chapter {number}.")
-        made.setdefault(found[0], []).append(exercise)
+            raise ValueError(f"There is no chapter {chapter}.")
+        made.setdefault(found[0], {})[number] = int(points or 1)
     notebooks = {
         chapter: assignment(
             edition(nbformat.read(chapter, 4), "student", chapter.stem), wanted
         )
         for chapter, wanted in made.items()
     }
+    names = {chapter.name for chapter in notebooks}
+    for file in (folder / "source" / name).glob("*.ipynb"):
+        if file.name not in names:  # or nbgrader would go on handing it out
+            file.unlink()
     files = []
     for chapter, notebook in notebooks.items():
         file = folder / "source" / name / chapter.name
@@ -134,7 +149,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Write an assignment; return 1, with a sentence, if it cannot be."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", help="of the assignment, such as week6")
-    parser.add_argument("exercises", nargs="+", help="such as 6.1")
+    parser.add_argument(
+        "exercises", nargs="+", help="such as 6.1, or 6.1=2 for two points"
+    )
     options = parser.parse_args(arguments)
     try:
         for file in write(options.name, options.exercises):

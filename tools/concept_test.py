@@ -12,19 +12,32 @@ import yaml
 
 TEACHING = Path(__file__).resolve().parent.parent / "teaching"
 SOURCE = TEACHING / "concept_test.yml"
+CATEGORY = "Modern Convolutional Networks/Concept test"
 HEAD = """\
 # Concept test
 
 <!-- Written by tools/concept_test.py from concept_test.yml. -->
 
-{count} questions over the book, each on one wrong idea that is common. Choose
-an option to see what it stands for. Give the test before the course and after
-it, without help by people, notes or machines; it takes half an hour. Read the
-wrong answers first: a class that agrees on one needs that section again.
+{count} questions over the book, each about one common wrong idea. Choose an
+option to see what it stands for. Give the test before the course and after it,
+without help by people, notes or machines. The answers are below, so give it in
+class, on paper or in Moodle; where you want to measure with it, change its
+numbers first. Half an hour is meant for it, and nobody has measured that yet.
+
+Read the wrong answers first: a class that agrees on one needs that section
+again. Then compare the class's means before and after, question by question.
+What less than half of a class has right after the course wants another lesson.
 
 Its {{download}}`Moodle file <concept_test.xml>` imports into Moodle under
-*Question bank*, *Import*, *Moodle XML format*. To change a question, edit
-`teaching/concept_test.yml` and run `python tools/concept_test.py`.
+*Question bank*, *Import*, *Moodle XML format*; where a course has several
+banks, as from Moodle 5 on, choose one first. The questions come into a
+category of their own. Moodle shows feedback and right answers after an attempt
+unless you take those ticks away: for the first pass clear all *Review options*
+of the quiz, or it hands out the key of the second. A file that is imported
+again adds its questions again, so delete the old category before.
+
+To change a question, edit `teaching/concept_test.yml` and run
+`python tools/concept_test.py`.
 """
 
 
@@ -69,20 +82,26 @@ def moodle(asked: list[dict]) -> str:
         ElementTree.SubElement(node, "text").text = words
 
     quiz = ElementTree.Element("quiz")
+    # Not "$course$/top/...": Moodle 5 would then take the course's own bank,
+    # whichever was chosen.
+    category = ElementTree.SubElement(quiz, "question", type="category")
+    text(category, "category", f"top/{CATEGORY}")
     for number, question in enumerate(asked, 1):
+        chapter = f"chapter {int(question['chapter'][:2])}"
         one = ElementTree.SubElement(quiz, "question", type="multichoice")
-        name = f"{number:02}, chapter {int(question['chapter'][:2])}"
-        text(one, "name", name)
+        text(one, "name", f"{number:02} {question['misconception']}")
         words = html.escape(question["question"])
         text(one, "questiontext", f"<p>{words}</p>", format="html")
         idea = html.escape(question["misconception"])
-        text(one, "generalfeedback", f"<p>On: {idea}.</p>", format="html")
+        says = f"<p>A common wrong idea: “{idea}.” See {chapter}.</p>"
+        text(one, "generalfeedback", says, format="html")
         for tag, value in (
             ("defaultgrade", "1"),
             ("penalty", "0.3333333"),
             ("single", "true"),
             ("shuffleanswers", "true"),
             ("answernumbering", "ABCD"),
+            ("showstandardinstruction", "0"),  # no "Select one:"
         ):
             ElementTree.SubElement(one, tag).text = value
         for option, says, right in options(question):
@@ -93,6 +112,7 @@ def moodle(asked: list[dict]) -> str:
             ElementTree.SubElement(answer, "text").text = words
             words = f"<p>{html.escape(says)}</p>"
             text(answer, "feedback", words, format="html")
+        text(ElementTree.SubElement(one, "tags"), "tag", chapter)
     ElementTree.indent(quiz)
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
     return head + ElementTree.tostring(quiz, encoding="unicode") + "\n"
