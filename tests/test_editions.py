@@ -233,6 +233,18 @@ def test_help_can_be_written_down(name):
 
 
 @each_chapter
+def test_colab_is_asked_not_to_write_the_answers(name):
+    """Beside what else it is told of the chapter: that it wants a GPU."""
+    of_chapter = chapter(name).metadata.get("colab", {})
+    for kind, more in (
+        ("student", {"generative_ai_disabled": True}),
+        ("teacher", {}),
+    ):
+        found = made(name, kind).metadata.get("colab", {})
+        assert found == of_chapter | more
+
+
+@each_chapter
 def test_a_student_edition_is_not_run(name):
     for cell in made(name, "student").cells:
         assert "mystnb" not in cell.metadata

@@ -146,6 +146,8 @@ def edition(
             cell.source = linked(cell.source, name)
     made.metadata.pop("book", None)  # an edition has no stamp
     made.metadata["edition"] = {"kind": kind, "chapter": name}
+    if kind == "student":  # or Colab would complete the stubs, unasked
+        made.metadata.setdefault("colab", {})["generative_ai_disabled"] = True
     return made
 
 
