@@ -12,9 +12,10 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
-# What is no text, and answers, which an excerpt would give away.
+# What is no text or stands under all exercises alike, and answers, which an
+# excerpt would give away.
 LEFT_OUT = (
-    "script, style, button, .headerlink, annotation, .katex-html, "
+    "script, style, button, .headerlink, annotation, .katex-html, .fair-help, "
     ".tag_solution, details.choice, details.numeric, "
     "details:not([class]):has(> summary:-soup-contains('Solution'))"
 )

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from chapters import fair_help
 from chapters.checks import EXCEPTIONS, find
 from tools import editions
 from tools.chapter_rules import headings
@@ -225,6 +226,25 @@ def test_what_is_guessed_can_be_written_down(name, answer):
 
 
 @each_chapter
+def test_help_can_be_written_down(name):
+    last = made(name, "student").cells[-1]
+    assert last.metadata["answer"] == "help"
+    assert last.source.startswith("**Help that I had, and from whom:**")
+
+
+@each_chapter
+def test_colab_is_asked_not_to_write_the_answers(name):
+    """Beside what else it is told of the chapter: that it wants a GPU."""
+    of_chapter = chapter(name).metadata.get("colab", {})
+    for kind, more in (
+        ("student", {"generative_ai_disabled": True}),
+        ("teacher", {}),
+    ):
+        found = made(name, kind).metadata.get("colab", {})
+        assert found == of_chapter | more
+
+
+@each_chapter
 def test_a_student_edition_is_not_run(name):
     for cell in made(name, "student").cells:
         assert "mystnb" not in cell.metadata
@@ -338,6 +358,22 @@ def test_sections_keep_their_names(name, kind):
     assert headings(made(name, kind)) == headings(chapter(name))
 
 
+@each_kind
+@each_chapter
+def test_each_exercise_says_what_help_is_fair(name, kind):
+    """In the cell of its text, which no answer stands before."""
+    exercises = 0
+    for cell in made(name, kind).cells:
+        found = re.match(r"### Exercise (\d+\.\d+)\n", cell.source)
+        if found:
+            text, _, after = cell.source.partition("\n\n*Fair help:* ")
+            assert fair_help.line(found[1]) in cell.source
+            assert "Target:" in text and "Solution" not in text
+            assert "Fair help" not in after
+            exercises += 1
+    assert exercises >= 6
+
+
 def wrong_links(notebook):
     """Links that lead nowhere from a notebook that stands alone."""
     inside = {slug for _, slug, _ in headings(notebook)}
@@ -396,7 +432,8 @@ def changed(name, number, old, new):
     return notebook
 
 
-def test_a_solution_without_stub_is_named():
+def test_a_solution_without_stub_is_named(monkeypatch):
+    monkeypatch.setitem(fair_help.KINDS, "A measurement", "2.4 2.7 2.8 2.99")
     notebook = changed("02_alexnet", "2.2", "Solution 2.2", "Solution 2.99")
     for cell in notebook.cells:
         cell.source = cell.source.replace(
@@ -418,6 +455,13 @@ def test_a_solution_that_later_cells_need_is_named():
     notebook.cells.append(nbformat.v4.new_code_cell("print(late)"))
     with pytest.raises(Unfit, match=r"Solution 2\.5' defines late"):
         edition(notebook, "student", "02_alexnet")
+
+
+@each_kind
+def test_an_exercise_without_fair_help_is_named(kind, monkeypatch):
+    monkeypatch.setitem(fair_help.KINDS, "A measurement", "")
+    with pytest.raises(Unfit, match=r"exercise 2\.4 does not .*: add its"):
+        edition(chapter("02_alexnet"), kind, "02_alexnet")
 
 
 def test_a_misconception_without_place_is_named():

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from chapters.checks import EXCEPTIONS, find
+from chapters.fair_help import with_help
 from tools.set_repo import repository_url
 from tools.times import KINDS as MACHINES
 from tools.times import duration
@@ -114,7 +115,8 @@ def edition(
             student edition keeps none, since outputs tell what comes out.
 
     Raises:
-        Unfit: a solution has no stub or no check, or later cells need it.
+        Unfit: a solution has no stub or no check, or later cells need it; an
+            exercise does not say what help is fair.
         ValueError: `kind` is neither.
     """
     if kind not in KINDS:
@@ -122,8 +124,12 @@ def edition(
     if outputs is None:
         outputs = kind == "teacher"
     sections = sections_of(notebook)
+    for section in sections:
+        if section.exercise:
+            section.cells[0].source = _with_help(section.cells[0].source)
     if kind == "student":
         top, cells = [], _student(sections, name)
+        cells.append(_place("help", "Help that I had, and from whom"))
     else:
         page = _Notes(notes, name)
         top = [_note(f"top-{n}", text) for n, text in enumerate(page.top)]
@@ -140,6 +146,8 @@ def edition(
             cell.source = linked(cell.source, name)
     made.metadata.pop("book", None)  # an edition has no stamp
     made.metadata["edition"] = {"kind": kind, "chapter": name}
+    if kind == "student":  # or Colab would complete the stubs, unasked
+        made.metadata.setdefault("colab", {})["generative_ai_disabled"] = True
     return made
 
 
@@ -175,6 +183,13 @@ def _parts(source: str) -> Iterator[str]:
             part = []
         part.append(line)
     yield "\n".join(part).strip("\n")
+
+
+def _with_help(text: str) -> str:
+    try:
+        return with_help(text)
+    except LookupError as error:
+        raise Unfit(str(error)) from error
 
 
 def is_solution(cell: NotebookNode) -> bool:
