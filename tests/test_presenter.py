@@ -137,7 +137,13 @@ def presented(
                 and wrong.append(message.text)
             ),
         )
-        page.on("requestfailed", lambda request: wrong.append(request.url))
+        page.on(  # one that is left while it loads is not missing
+            "requestfailed",
+            lambda request: (
+                request.failure != "net::ERR_ABORTED"
+                and wrong.append(request.url)
+            ),
+        )
         page.on(
             "request",
             lambda request: (
