@@ -383,7 +383,6 @@ def test_what_the_page_gets(figure):
     assert fashion["rows"][0]["layers"][0] == [4, 28]
 
 
-@pytest.mark.xfail(reason="chapter 8 is not written yet", strict=True)
 def test_the_chapter_is_stored_with_these_scripts(figure):
     check_stored("comparison_explorer", figure)
 

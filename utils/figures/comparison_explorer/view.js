@@ -174,9 +174,9 @@ function mount(element, data) {
       placeX: (value) => area.left + share(x, value) * (area.right - area.left),
       placeY: (value) => area.bottom -
         share(y, value) * (area.bottom - area.top),
-      titleX: [words, unit, x.isLog ? "logarithmic" : ""].filter(Boolean)
+      titleX: [words, unit, x.isLog ? "log scale" : ""].filter(Boolean)
         .join(", "),
-      titleY: `test ${measure}, per cent${y.isLog ? ", logarithmic" : ""}` };
+      titleY: `test ${measure}, per cent${y.isLog ? ", log scale" : ""}` };
     const best = frontier(points);
     // From here on in pixels.
     const all = points.map((one) => ({ name: one.name, x: axes.placeX(one.x),
