@@ -157,12 +157,13 @@ def test_points_are_those_that_were_set(tmp_path):
     assert points == {"6.1": 2, "6.7": 1}
 
 
-def test_a_chapter_that_was_dropped_is_gone(tmp_path):
+def test_a_chapter_that_was_dropped_is_gone(tmp_path, capsys):
     one, other = assignment.write("week6", ["6.1", "7.1"], tmp_path)
     data = one.with_name("data.csv")
     data.touch()
     assert assignment.write("week6", ["6.1"], tmp_path) == [one]
     assert one.is_file() and data.is_file() and not other.exists()
+    assert f"removed: {other.name}" in capsys.readouterr().out
 
 
 @pytest.fixture

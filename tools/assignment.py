@@ -136,6 +136,7 @@ def write(
     for file in (folder / "source" / name).glob("*.ipynb"):
         if file.name not in names:  # or nbgrader would go on handing it out
             file.unlink()
+            print(f"removed: {file.name}, which is no longer set")
     files = []
     for chapter, notebook in notebooks.items():
         file = folder / "source" / name / chapter.name
