@@ -216,15 +216,18 @@ def address(site: Path) -> Iterator[str]:
 @views((1280, "light"), (390, "dark"))
 @pytest.mark.parametrize("page", [*PAGES, "search"])
 def test_page_over_http(browser, address, page, width, scheme):
+    """In every view axe is run by tests/test_access.py, too."""
     url = f"{address}/{page}.html"
-    assert look(browser, url, width=width, scheme=scheme) == []
+    axe = (width, scheme) in ((1280, "light"), (390, "dark"))
+    assert look(browser, url, width=width, scheme=scheme, axe=axe) == []
 
 
 @views((390, "dark"))
 @pytest.mark.parametrize("page", BELOW)
 def test_page_below_over_http(browser, address, page, width, scheme):
     url = f"{address}/{page}.html"
-    assert look(browser, url, width=width, scheme=scheme) == []
+    axe = (width, scheme) == (390, "dark")
+    assert look(browser, url, width=width, scheme=scheme, axe=axe) == []
 
 
 @views((390, "light"))
