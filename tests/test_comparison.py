@@ -66,7 +66,7 @@ def test_the_grid_is_complete(protocol):
     runs = {f"{n}-{place}" for n in NINE for place in PLACES}
     runs -= {"lenet-cifar10-long"}  # the same run as the short one
     runs |= {f"fast-own-cifar10-{budget}" for budget in ("short", "long")}
-    runs |= {"resnet-20-cifar10-short-float32"}
+    runs |= {f"resnet-20-cifar10-short-{p}" for p in ("float32", "bfloat16")}
     assert set(protocol.RUNS) == runs
     rates = {f"rates-{n}-{d}" for n in NINE for d in ("cifar10", "fashion")}
     assert set(protocol.EXPERIMENTS) == rates | {"latency"}
