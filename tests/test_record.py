@@ -99,6 +99,7 @@ def test_a_run_is_trained_tested_once_and_kept(root, monkeypatch):
     assert log["test"]["images"] == 100 and log["test"]["accuracy"] > 0.9
     file = root / "results/09_toy/first-seed0.json"
     assert json.loads(file.read_text()) == log
+    assert log["digest"] == recorder.digest(log)
 
     names = recorder.definitions(root / "chapters/09_toy.ipynb")
     assert training.Recipe(**log["recipe"]) == names["BRIEF"]

@@ -1,7 +1,8 @@
 """The logs in results/ belong to the chapters, and nobody has edited them.
 
-`problems` recomputes what can be recomputed without training again; the last
-tests prove that it sees a log that was changed by hand.
+`problems` recomputes what can be recomputed without training again, and looks
+at the digest of all the rest; the last tests prove that it sees a log that was
+changed by hand.
 """
 
 import json
@@ -108,10 +109,11 @@ def computed(chapter: str, run: str) -> dict:
 def problems(file: Path, chapter: str) -> list[str]:
     """What is wrong with a log; an empty list means that it is in order."""
     log = json.loads(file.read_text("utf-8"))
+    found = problems_of_any_log(log)
     run, _, seed = file.stem.rpartition("-seed")
     if run in names(chapter).get("EXPERIMENTS", {}):
         precision = own_precision(chapter, run, log)
-        return problems_of_experiment(log, run, int(seed), precision)
+        return found + problems_of_experiment(log, run, int(seed), precision)
     if run not in names(chapter).get("RUNS", {}):
         return [f"{chapter} has no run and no experiment {run!r}"]
     known = computed(chapter, run)
@@ -138,10 +140,10 @@ def problems(file: Path, chapter: str) -> list[str]:
     log["recipe"] = Recipe(
         **{"sides": [(small, side)] if small else ()} | log["recipe"]
     )
-    found = [
-        f"{key} is {log[key]!r}, expected {value!r}"
+    found += [
+        f"{key} is {log.get(key)!r}, expected {value!r}"
         for key, value in expected.items()
-        if log[key] != value
+        if log.get(key) != value
     ]
     numbers = [entry["epoch"] for entry in log["epochs"]]
     if numbers != list(range(1, recipe.epochs + 1)):
@@ -185,23 +187,11 @@ def problems(file: Path, chapter: str) -> list[str]:
     return found
 
 
-def problems_of_experiment(
-    log: dict, name: str, seed: int, precision: str
-) -> list[str]:
-    """The same for an experiment, whose numbers cannot be computed anew."""
-    expected = {
-        "name": name,
-        "seed": seed,
-        "scale": "full",
-        "precision": precision,
-        "digest": digest(log),
-    }
-    found = [
-        f"{key} is {log.get(key)!r}, expected {value!r}"
-        for key, value in expected.items()
-        if log.get(key) != value
-    ]
-    found += what_is_no_number(log.get("numbers"), "numbers")
+def problems_of_any_log(log: dict) -> list[str]:
+    """What is wrong with its digest, and with what it ran on."""
+    found = []
+    if log.get("digest") != (right := digest(log)):
+        found.append(f"digest is {log.get('digest')!r}, expected {right!r}")
     for part, keys in {
         "hardware": ["device"],
         "versions": ["python", "torch"],
@@ -215,6 +205,25 @@ def problems_of_experiment(
         found.append(f"its precision is {log.get('precision')}")
     if not 0 < log.get("seconds", 0) < math.inf:
         found.append(f"it took {log.get('seconds')} s")
+    return found
+
+
+def problems_of_experiment(
+    log: dict, name: str, seed: int, precision: str
+) -> list[str]:
+    """The same for an experiment, whose numbers cannot be computed anew."""
+    expected = {
+        "name": name,
+        "seed": seed,
+        "scale": "full",
+        "precision": precision,
+    }
+    found = [
+        f"{key} is {log.get(key)!r}, expected {value!r}"
+        for key, value in expected.items()
+        if log.get(key) != value
+    ]
+    found += what_is_no_number(log.get("numbers"), "numbers")
     if (log.get("fits", 0) > 0) != (log.get("pflops", 0) > 0):
         found.append(f"{log.get('fits')} fits, {log.get('pflops')} PFLOPs")
     loaded = log.get("data", {}).get("source", "")
@@ -324,6 +333,43 @@ def test_a_log_that_was_edited_is_found(tmp_path, change, message):
     assert message in "\n".join(problems(copied, "06_resnet"))
 
 
+SHORT = RESULTS / "08_comparison/vgg-cifar10-short-seed0.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda log: log["test"].update(accuracy=0.7556), "digest is"),
+        (lambda log: log["test"].update(loss=7.0), "digest is"),
+        (lambda log: log["hardware"].update(device="AMD EPYC"), "digest is"),
+        (lambda log: log.pop("hardware"), "hardware names no device"),
+        (lambda log: log["versions"].pop("torch"), "versions names no torch"),
+        (
+            lambda log: log["epochs"][3].update(validation_accuracy=0.9),
+            "digest is",
+        ),
+        (lambda log: log["epochs"][3].update(train_loss=0.1), "digest is"),
+        (lambda log: log.update(digest="0" * 64), "digest is '000"),
+        (lambda log: log.pop("digest"), "digest is None"),
+    ],
+)
+def test_an_edit_that_could_be_true_is_found(tmp_path, change, message):
+    """Nothing follows from what was measured, but the digest does."""
+    copied = tmp_path / SHORT.name
+    shutil.copy(SHORT, copied)
+    assert problems(copied, "08_comparison") == []
+    log = json.loads(SHORT.read_text("utf-8"))
+    change(log)
+    copied.write_text(json.dumps(log), "utf-8")
+    assert message in "\n".join(problems(copied, "08_comparison"))
+
+
+def write_sealed(file: Path, log: dict) -> None:
+    """Write a log with the digest that is right for it."""
+    text = json.dumps(log | {"digest": digest(log)})
+    file.write_text(text, "utf-8")
+
+
 def test_a_log_says_whether_it_counts_the_optimisers_own_work(tmp_path):
     """Logs made before `fit` counted it hold no `optimizer_macs`."""
     file = next(f for f in LOGS if '"Muon"' in f.read_text("utf-8"))
@@ -344,7 +390,7 @@ def test_a_log_says_whether_it_counts_the_optimisers_own_work(tmp_path):
     ):
         log |= {"pflops": pflops, "optimizer_macs": macs}
         kept = {key: log[key] for key in log if log[key] is not None}
-        copied.write_text(json.dumps(kept), "utf-8")
+        write_sealed(copied, kept)
         said = [x for x in problems(copied, chapter) if "KEEP" not in x]
         assert len(said) == bool(found) and found in "".join(said)
 
@@ -353,11 +399,11 @@ def test_weights_that_are_worse_than_their_log_are_found(tmp_path):
     copied = tmp_path / WHOLE.name
     shutil.copy(WHOLE.with_suffix(".pt"), tmp_path)
     log = json.loads(WHOLE.read_text("utf-8"))
-    copied.write_text(json.dumps(log), "utf-8")
+    write_sealed(copied, log)
     assert problems(copied, "06_resnet") == []
     log["test"]["accuracy"] = 0.9512
     log["epochs"][-1]["validation_accuracy"] = 0.95
-    copied.write_text(json.dumps(log), "utf-8")
+    write_sealed(copied, log)
     (found,) = problems(copied, "06_resnet")
     assert "the log says 95.1" in found
 
@@ -422,10 +468,10 @@ def test_a_run_is_compared_with_its_own_data_set(chapter, monkeypatch):
     log["data"]["train_images"] = 54_000
     log["test"]["images"] = 10_000
     log["epochs"][0]["validation_accuracy"] = log["test"]["accuracy"]
-    file.write_text(json.dumps(log), "utf-8")
+    write_sealed(file, log)
     assert problems(file, "09_experiments") == []
     log["data"].update(name="cifar10", source=SPLITS["cifar10"])
-    file.write_text(json.dumps(log), "utf-8")
+    write_sealed(file, log)
     (found,) = problems(file, "09_experiments")
     assert found.startswith("its data is {")
 

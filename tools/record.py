@@ -18,7 +18,8 @@ The chapter's cells tagged `definition` say what there is to record:
   on; of the others it wants three.
 
 The log goes to results/<chapter>/ and is what the chapter's tables are made
-from. Checkpoints go to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
+from. By its digest a test sees whether somebody has edited it. Checkpoints go
+to the folder BOOK_CHECKPOINTS, or else to checkpoints/.
 
     python tools/record.py 08_comparison --list
 
@@ -130,7 +131,7 @@ def record(
                 log = perform(name, experiments[name], seed)
                 log["data"] = {"source": "; ".join(dict.fromkeys(loaded))}
                 log["fits"], log["pflops"] = len(pflops), sum(pflops)
-                log["digest"] = digest(log)
+    log["digest"] = digest(log)
     if distributed.rank() == 0:
         with complete_file(log_file) as file:
             file.write_text(json.dumps(log, indent=1) + "\n")
