@@ -40,7 +40,10 @@ def made_up(width: int, side: int = 32) -> dict:
     return {
         "layers": layer_table(net, (3, side, side)),
         "memory": 4096 * width,
-        "latency": {1: 0.1 * width, 128: 2.0 * width},
+        "latency": {
+            1: (0.09 * width, 0.1 * width, 0.125 * width),
+            128: (1.75 * width, 2.0 * width, 2.5 * width),
+        },
     }
 
 
@@ -65,13 +68,14 @@ def logs_of(costs: dict, *accuracies: float, data="cifar10") -> list[dict]:
 
 CHAPTERS = {"Small": "02_alexnet", "Odd <&>": "03_vgg", "Large": "06_resnet"}
 WIDTHS = dict(zip(CHAPTERS, (4, 16, 64), strict=True))
+CLOCK = "clock <2>, 2 threads"
 C10 = ("CIFAR-10", "0.03 PFLOPs")
 LONG = ("CIFAR-10", "0.12 PFLOPs")
 FASHION = ("Fashion-MNIST", "0.03 PFLOPs")
 
 
 @pytest.fixture(scope="module")
-def arguments() -> tuple[dict, dict]:
+def arguments() -> tuple[dict, dict, str]:
     """Three networks; "Odd" has more weights than "Small" and errs more."""
     networks = {
         title: {
@@ -103,7 +107,7 @@ def arguments() -> tuple[dict, dict]:
             for i, title in enumerate(networks)
         },
     }
-    return networks, settings
+    return networks, settings, CLOCK
 
 
 @cache
@@ -126,7 +130,7 @@ def example() -> str:
         }
         for setting, spread in ((C10, 0.01), (LONG, 0.0001))
     }
-    return comparison_explorer(networks, settings).data
+    return comparison_explorer(networks, settings, CLOCK).data
 
 
 @pytest.fixture(scope="module")
@@ -309,15 +313,34 @@ def test_the_words(figure):
         "2 convolutions, the first with maps of 32 × 32, the last of 8 × 8, "
         "at most 8 channels; 1 fully connected layer.",
     ]
+    costs = compute(
+        ["costText", small, "latency1", CLOCK],
+        ["costText", small, "latency128", CLOCK],
+        ["costText", small, "memory", CLOCK],
+        ["headText", small, "latency128", CLOCK],
+        ["headText", small, "parameters", CLOCK],
+    )
+    assert costs == [
+        f"0.4\u00a0ms (0.36\u00a0to\u00a00.5), {CLOCK}",
+        f"8\u00a0ms (7\u00a0to\u00a010), {CLOCK}",
+        "0.0164\u00a0MB",
+        f"latency, batch 128, ms on {CLOCK}",
+        "parameters",
+    ]
+    (timed,) = compute(["summaries", setting, "latency1", "error"])
+    assert (
+        ", latency, batch 1: 0.4\u00a0ms (0.36\u00a0to\u00a00.5). "
+        in dict(timed)["Small"]
+    )
     assert summaries(setting, "macs", "error") == {
         "Small": "Small on CIFAR-10, 0.03 PFLOPs: test error 28.0\u00a0% "
-        "(26.0 to 30.0\u00a0% over 3 seeds), MACs "
+        "(26.0 to 30.0\u00a0% over 3 seeds), MACs: "
         f"{small['macs'] / 1e3:.0f}\u00a0k. It lies on the line.",
         "Odd <&>": "Odd <&> on CIFAR-10, 0.03 PFLOPs: test error "
-        "33.0\u00a0% (30.0 to 35.0\u00a0% over 3 seeds), MACs "
+        "33.0\u00a0% (30.0 to 35.0\u00a0% over 3 seeds), MACs: "
         f"{odd['macs'] / 1e3:.0f}\u00a0k. Preferable: Small.",
         "Large": "Large on CIFAR-10, 0.03 PFLOPs: test error 20.0\u00a0% "
-        f"(1 seed), MACs {large['macs'] / 1e6:.2f}\u00a0M. It lies on the "
+        f"(1 seed), MACs: {large['macs'] / 1e6:.2f}\u00a0M. It lies on the "
         "line.",
     }
 
@@ -357,14 +380,19 @@ def test_without_a_script_there_are_a_chart_and_a_table(figure):
     assert rows[1] == {
         "network": "Small",
         "test error": "28.0%",
-        "seeds": "30.0,\u00a028.0,\u00a026.0",
+        "seeds": "30.0, 28.0, 26.0",
         "PFLOPs": "0.03",
         "M parameters": f"{small['parameters'] / 1e6:.3g}",
         "M MACs": f"{small['macs'] / 1e6:.3g}",
         "MB activations": "0.0164",
-        "ms, batch 1": "0.4",
-        "ms, batch 128": "8",
+        "ms, batch 1": "0.4 (0.36\u00a0to\u00a00.5)",
+        "ms, batch 128": "8 (7\u00a0to\u00a010)",
     }
+    for table, setting in zip(tables, settings_of(figure), strict=True):
+        caption = f"{setting['name']}. Latency on {CLOCK}: the median of all "
+        caption += "recordings, and in brackets their lowest and their "
+        caption += "highest tenth"
+        assert table.caption.text == caption
     xs = [float(dot["cx"]) for dot in charts[0].select("circle")]
     assert xs == sorted(xs) and len(xs) == 3
     assert "Not recorded here: Odd <&>." in still.text
@@ -378,6 +406,8 @@ def test_what_the_page_gets(figure):
     assert small["layers"] == [[4, 32], [8, 8], [10]]
     assert small["memory"] == 4096 * 4 / 1e6
     assert small["machines"] == ["machine <1>, bfloat16"]
+    assert (small["latency1"], small["latency128"]) == (0.4, 8)
+    assert small["ranges"] == {"latency1": [0.36, 0.5], "latency128": [7, 10]}
     assert [row["name"] for row in long["rows"]] == ["Small", "Large"]
     assert long["missing"] == ["Odd <&>"]
     assert fashion["rows"][0]["layers"][0] == [4, 28]
@@ -418,7 +448,10 @@ def test_a_reader_drives_the_figure(engine, figure, tmp_path):
     # The card's drawing: two convolutions and a layer without a side.
     assert engine.count(f"{own}-maps") == 2
     assert engine.count(f"{own}-vector") == 1
-    assert "30.0, 28.0, 26.0" in engine.text(f"{own}-values")
+    card = engine.text(f"{own}-values")
+    assert "30.0, 28.0, 26.0" in card
+    assert f"0.4\u00a0ms (0.36\u00a0to\u00a00.5), {CLOCK}" in card
+    assert f"8\u00a0ms (7\u00a0to\u00a010), {CLOCK}" in card
     # A press on a name or on a mark.
     engine.click(f"{own}-plot button", "Odd <&>")
     assert summary() == expected["Odd <&>"]
@@ -433,10 +466,12 @@ def test_a_reader_drives_the_figure(engine, figure, tmp_path):
     ]
     assert cells == [
         "Small",
-        "0.4",
+        "0.4 (0.36\u00a0to\u00a00.5)",
         "72.0\u00a0%",
         "70.0, 72.0, 74.0\u00a0%",
     ]
+    head = engine.text(f"{own} thead th", 1)
+    assert head == f"latency, batch 1, ms on {CLOCK}"
     # Where it was not recorded, the best is chosen instead, and that is said.
     engine.click(f"{own} label", "CIFAR-10, 0.12 PFLOPs")
     missing = "Not recorded in this setting: Odd <&>."
@@ -483,10 +518,14 @@ def test_on_paper_the_data_of_the_chart_are_open(chromium, figure, tmp_path):
 # What is refused
 
 
-def with_change(arguments, change) -> tuple[dict, dict]:
-    networks, settings = copy.deepcopy(arguments)
+def with_change(arguments, change) -> tuple[dict, dict, str]:
+    networks, settings, timed_on = copy.deepcopy(arguments)
     change(networks, settings)
-    return networks, settings
+    return networks, settings, timed_on
+
+
+def latency_of(networks: dict) -> dict:
+    return networks["Large"]["costs"]["CIFAR-10"]["latency"]
 
 
 def first_log(settings: dict) -> dict:
@@ -537,10 +576,27 @@ def first_log(settings: dict) -> dict:
         ),
         (
             lambda n, s: n["Large"]["costs"]["CIFAR-10"]["latency"].pop(128),
-            "latency128 is None; wanted a finite number above 0",
+            "latency128 is None; wanted three numbers: the lowest tenth",
+        ),
+        (
+            lambda n, s: latency_of(n).update({1: 6.4}),
+            "latency1 is 6.4; wanted three numbers: the lowest tenth",
+        ),
+        (
+            lambda n, s: latency_of(n).update({1: (3, 2, 4)}),
+            "latency1 is 3; wanted a finite number above 0, at most 2",
+        ),
+        (
+            lambda n, s: latency_of(n).update({1: (1, 2, math.nan)}),
+            "latency1 is nan; wanted a finite number above 0",
         ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(arguments, change, words):
     with pytest.raises(ValueError, match=words):
         comparison_explorer(*with_change(arguments, change))
+
+
+def test_without_the_latencies_machine_there_is_no_figure(arguments):
+    with pytest.raises(ValueError, match="timed_on: '' names no machine"):
+        comparison_explorer(*arguments[:2], "")

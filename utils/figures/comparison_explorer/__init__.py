@@ -16,6 +16,7 @@ SCRIPTS = ("numbers.js",)
 def comparison_explorer(
     networks: Mapping[str, dict],
     settings: Mapping[tuple[str, str], Mapping[str, list[dict]]],
+    timed_on: str,
 ) -> HTML:
     """The interactive figure that compares networks under one protocol.
 
@@ -26,16 +27,22 @@ def comparison_explorer(
         networks: by title, the "chapter" (the file's name without its
             ending) and "costs", by the name of a data set: "layers", a
             `layer_table`; "memory", of the activations, in bytes; "latency",
-            by batch size (1 and 128), in milliseconds.
+            by batch size (1 and 128), in milliseconds: of all recordings
+            the lowest tenth, the median and the highest tenth.
         settings: by data set and budget, by title, the logs of all seeds, as
             `utils.results.recorded` returns them. A network without logs was
             not recorded there, and the figure says so.
+        timed_on: the machine of all latencies, which need not be that of the
+            logs, as in "AMD EPYC, 2 threads, float32".
 
     Raises:
         ValueError: a chapter, a network or the costs for a data set are not
             known, a setting has no logs, or they are of other data or of
-            another network, or a number is not finite.
+            another network, a number is not finite, or the machine of the
+            latencies is not named.
     """
+    words = f"{timed_on!r} names no machine; say where latency was measured"
+    _check(timed_on, "timed_on", words)
     _check(settings, "settings", "none, so no logs at all; give at least one")
     shown, sets = [], {}
     for (data, budget), runs in settings.items():
@@ -62,8 +69,8 @@ def comparison_explorer(
         shown.append({"name": name, "rows": rows, "missing": missing})
     return figure(
         "comparison_explorer",
-        {"settings": shown},
-        still(shown),
+        {"settings": shown, "timedOn": timed_on},
+        still(shown, timed_on),
         scripts=SCRIPTS,
     )
 
@@ -88,17 +95,25 @@ def _row(where: str, data: str, network: dict, logs: list[dict]) -> dict:
         words = f"a log is of {size.format(*trained)}, the layers have "
         words += f"{size.format(*own)}; give the network that was trained"
         _check(trained == own, where, words)
+    latency = {f"latency{n}": costs["latency"].get(n) for n in (1, 128)}
+    for key, found in latency.items():
+        words = f"{key} is {found!r}; wanted three numbers: the lowest tenth, "
+        words += "the median, the highest tenth"
+        _check(isinstance(found, tuple) and len(found) == 3, where, words)
     numbers = {
         "pflops": logs[0]["pflops"],
         "parameters": table.parameters,
         "macs": table.macs,
         "memory": costs["memory"],
-        "latency1": costs["latency"].get(1),
-        "latency128": costs["latency"].get(128),
+        **{key: middle for key, (_, middle, _) in latency.items()},
     }
     accuracies = [log["test"]["accuracy"] for log in logs]
     checked = [(*number, math.inf) for number in numbers.items()]
-    for key, x, most in checked + [("accuracy", x, 1) for x in accuracies]:
+    checked += [("accuracy", x, 1) for x in accuracies]
+    for key, (low, middle, high) in latency.items():
+        checked += [(key, high, math.inf), (key, middle, high)]
+        checked += [(key, low, middle)]
+    for key, x, most in checked:
         words = f"{key} is {x!r}; wanted a finite number above 0, at most "
         words += f"{most}: record it again, or leave the network out"
         finite = isinstance(x, Real) and math.isfinite(x) and 0 < x <= most
@@ -107,6 +122,9 @@ def _row(where: str, data: str, network: dict, logs: list[dict]) -> dict:
     layers = [x for x in table.layers if x.kind in ("Conv2d", "Linear")]
     return {
         **numbers,
+        "ranges": {
+            key: (low, high) for key, (low, _, high) in latency.items()
+        },
         "memory": costs["memory"] / 1e6,  # MB
         "chapter": chapter,
         "layers": [x.output_shape[:2] for x in layers],  # a vector: no side

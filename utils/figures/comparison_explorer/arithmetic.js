@@ -232,8 +232,22 @@ function layersText(layers) {
 
 // Sentences
 
+/** Between which numbers a cost was found, if it was measured. */
+const rangeText = ({ ranges }, cost) =>
+  ranges[cost] ? ` (${ranges[cost].map(amount).join("\u00a0to\u00a0")})`
+    : "";
+
 const withUnit = (row, cost) =>
-  `${amount(row[cost])}\u00a0${COSTS[cost][1]}`.trim();
+  `${amount(row[cost])}\u00a0${COSTS[cost][1]}`.trim() + rangeText(row, cost);
+
+/** The words above the numbers of a cost; timedOn is the latencies' machine. */
+const headText = (row, cost, timedOn) =>
+  COSTS[cost].filter(Boolean).join(", ") +
+  (row.ranges[cost] ? ` on ${timedOn}` : "");
+
+/** What a network costs, in its card. */
+const costText = (row, cost, timedOn) =>
+  withUnit(row, cost) + (row.ranges[cost] ? `, ${timedOn}` : "");
 
 const seedsText = ({ seeds }) =>
   `${seeds.length} seed${seeds.length === 1 ? "" : "s"}`;
@@ -253,7 +267,7 @@ function summaryText(setting, row, cost, measure) {
     ? `${low.toFixed(1)} to ${percent(high)} over ${seedsText(row)}` : "1 seed";
   const more = better.length > 1 ? `, and ${better.length - 1} more` : "";
   return `${row.name} on ${setting.name}: test ${measure} ${percent(mean)} ` +
-    `(${range}), ${COSTS[cost][0]} ${withUnit(row, cost)}. ` +
+    `(${range}), ${COSTS[cost][0]}: ${withUnit(row, cost)}. ` +
     (better.length ? `Preferable: ${better[0].name}${more}.`
       : "It lies on the line.");
 }
@@ -278,5 +292,6 @@ function errorText({ rows }) {
 if (typeof module !== "undefined") {
   module.exports = { COSTS, amount, measured, placed, preferable, frontier,
     axisFor, share, nearest, placeLabels, channelWidth, layersText,
-    seedValues, summaryText, lineText, missingText, errorText };
+    rangeText, headText, costText, seedValues, summaryText, lineText,
+    missingText, errorText };
 }

@@ -15,14 +15,16 @@ HEAD = {
     "M parameters": ".3g",
     "M MACs": ".3g",
     "MB activations": ".3g",
-    "ms, batch 1": ".3g",
-    "ms, batch 128": ".3g",
+    "ms, batch 1": ">",
+    "ms, batch 128": ">",
 }
 
 
-def still(settings: list[dict]) -> str:
+def still(settings: list[dict], timed_on: str) -> str:
     """HTML with the numbers of all settings, the best network first."""
     parts = []
+    latency = f"Latency on {timed_on}: the median of all recordings, and in "
+    latency += "brackets their lowest and their highest tenth"
     for setting in settings:
         rows, ranges = [], {}
         for row in setting["rows"]:
@@ -33,24 +35,31 @@ def still(settings: list[dict]) -> str:
                 (
                     row["name"],
                     mean,
-                    ",\u00a0".join(f"{100 * error:.1f}" for error in errors),
+                    ", ".join(f"{100 * error:.1f}" for error in errors),
                     row["pflops"],
                     row["parameters"] / 1e6,
                     row["macs"] / 1e6,
                     row["memory"],
-                    row["latency1"],
-                    row["latency128"],
+                    _spread(row, "latency1"),
+                    _spread(row, "latency128"),
                 )
             )
         rows.sort(key=lambda row: row[1])
         name = escape(setting["name"])
         parts.append(f"<p><strong>{name}: test error</strong></p>")
         parts.append(_chart(name, {row[0]: ranges[row[0]] for row in rows}))
-        parts.append(Table(HEAD, rows)._repr_html_())
+        caption = f"{setting['name']}. {latency}"
+        parts.append(Table(HEAD, rows, caption)._repr_html_())
         if setting["missing"]:
             names = escape(", ".join(setting["missing"]))
             parts.append(f"<p>Not recorded here: {names}.</p>")
     return "".join(parts)
+
+
+def _spread(row: dict, key: str) -> str:
+    """A cost, and between which numbers it was found."""
+    low, high = row["ranges"][key]
+    return f"{row[key]:.3g} ({low:.3g}\u00a0to\u00a0{high:.3g})"
 
 
 def _chart(name: str, ranges: dict[str, tuple]) -> str:

@@ -62,7 +62,7 @@ function drawChart(width, height, axes, points, line, labels) {
 function mount(element, data) {
   const { body, summary, say, id } = frame(element, data,
     "Comparison explorer");
-  const { settings } = data;
+  const { settings, timedOn } = data;
   const state = { setting: settings[0], cost: "parameters", measure: "error" };
   const choice = (key, legend, choices) => radios(id(key), legend, choices,
     (value) => {
@@ -104,7 +104,9 @@ function mount(element, data) {
       "line goes by the means: where the ranges of two networks overlap, " +
       "other seeds may change their order. ", spread), summary,
     make("div", { class: "card" },
-      make("p", { class: "title" }, who, " ", link), layers, values),
+      make("p", { class: "title" }, who, " ", link), layers, values,
+      make("p", { class: "caption" }, "Latency is the median of all " +
+        "recordings; in brackets stand their lowest and their highest tenth.")),
     make("details", {}, make("summary", {}, "Data of the chart"),
       make("div", { class: "scroll", tabindex: 0, role: "group",
         "aria-label": "Data of the chart" }, table)));
@@ -146,14 +148,15 @@ function mount(element, data) {
     missing.textContent = missingText(setting);
     missing.hidden = !setting.missing.length;
     spread.textContent = errorText(setting);
-    const head = make("tr", {}, ...["network", `${COSTS[cost][0]} ` +
-      COSTS[cost][1], `test ${measure}`, "its seeds"].map((words) =>
-      make("th", { scope: "col" }, words.trim())));
+    const head = make("tr", {}, ...["network",
+      headText(setting.rows[0], cost, timedOn), `test ${measure}`, "its seeds"]
+      .map((words) => make("th", { scope: "col" }, words)));
     table.replaceChildren(make("thead", {}, head), make("tbody", {},
       ...points.map(({ name, x, mean }) => {
         const row = setting.rows.find((one) => one.name === name);
         return make("tr", {}, make("th", { scope: "row" }, name),
-          make("td", {}, amount(x)), make("td", {}, percent(mean)),
+          make("td", {}, amount(x) + rangeText(row, cost)),
+          make("td", {}, percent(mean)),
           make("td", {}, seedValues(row, measure)));
       })));
     showChosen();
@@ -235,7 +238,7 @@ function mount(element, data) {
     values.replaceChildren(
       value(`test ${measure}, by seed`, seedValues(row, measure)),
       ...Object.entries(COSTS).map(([key, [words]]) =>
-        value(words, withUnit(row, key))),
+        value(words, costText(row, key, timedOn))),
       value("training", `${row.epochs} epoch${row.epochs === 1 ? "" : "s"}, ` +
         row.machines.join("; ")));
     say(summaryText(setting, row, cost, measure), lineText(setting, cost),
