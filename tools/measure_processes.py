@@ -24,8 +24,9 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -114,9 +115,15 @@ def ring_bytes(parameters: int, processes: int = 2) -> int:
     return 2 * (processes - 1) * parameters * BYTES // processes
 
 
+@cache
+def comparison() -> SimpleNamespace:
+    """What chapter 8 defines, with what it calls its networks."""
+    return chapter("08_comparison", "logs_of")
+
+
 def costs() -> dict:
     """Of each network its parameters and MACs for one image."""
-    book, found = chapter("08_comparison"), {}
+    book, found = comparison(), {}
     for name in book.NETWORKS:
         table = layer_table(book.made(name, "cifar10"), CIFAR)
         found[name] = table.parameters, table.macs
@@ -142,7 +149,7 @@ def alexnet_for_imagenet() -> nn.Module:
 
 def timed() -> dict:
     """What is timed: the network, its images, and how many a process."""
-    made = chapter("08_comparison").made
+    made = comparison().made
     small = ("lenet", "alexnet", "vgg-bn", "resnet-20", "densenet")
     return {
         name: (partial(made, name, "cifar10"), CIFAR, EACH) for name in small
@@ -240,16 +247,26 @@ def measure() -> dict:
 
 # The page
 
+NETWORKS = (
+    "The networks of chapter 8 at 32 × 32 pixels; below them two networks for "
+    "ImageNet"
+)
+
+
+def title(name: str) -> str:
+    """What the book calls a network of the record."""
+    return comparison().TITLES.get(name, name)
+
 
 def cost_table(log: dict) -> str:
     rows = []
     for name, cost in log["costs"].items():
         sent, operations = ring_bytes(cost["parameters"]), 6 * cost["macs"]
         each = cost["parameters"], sent / 1e6, operations / 1e9
-        rows.append((name, *each, EACH * operations / sent))
+        rows.append((title(name), *each, EACH * operations / sent))
     head = {"network": "", "parameters": ",", "MB sent a step": ",.2f"}
     head |= {"GFLOPs an image": ",.3f", "operations a byte": ",.0f"}
-    return Table(head, rows)._repr_html_()
+    return Table(head, rows, f"What a step sends. {NETWORKS}")._repr_html_()
 
 
 def time_table(log: dict) -> str:
@@ -262,10 +279,10 @@ def time_table(log: dict) -> str:
         added = both["median"] / alone["median"] - 1
         extremes = f"{both['least']:,.0f} to {both['most']:,.0f}"
         times = alone["median"], both["median"], extremes, added
-        rows.append((name, measured["images"], *times))
+        rows.append((title(name), measured["images"], *times))
     head = {"network": "", "images each": "d", "alone, ms": ",.0f"}
     head |= {"averaged, ms": ",.0f", "least to most": ">", "added": "+.0%"}
-    return Table(head, rows)._repr_html_()
+    return Table(head, rows, f"What a step takes. {NETWORKS}")._repr_html_()
 
 
 def gaps(log: dict, name: str, other: str = "") -> list[float]:
