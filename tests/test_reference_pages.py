@@ -3,7 +3,7 @@
 A term is defined where it is printed in bold within a sentence. What is bold
 at the beginning of a paragraph or of an item of a list is its heading, but for
 AT_THE_START; and NO_TERMS lists what is bold within a sentence and defines
-nothing.
+nothing. The appendix defines terms as a chapter does.
 """
 
 import re
@@ -27,6 +27,16 @@ CHAPTERS = {
     page: nbformat.read(ROOT / f"{page}.ipynb", as_version=4)
     for page in PAGES
     if page.startswith("chapters/")
+}
+APPENDIX = "distributed"
+DEFINING = CHAPTERS | {
+    APPENDIX: nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell(
+                (ROOT / f"{APPENDIX}.md").read_text("utf-8")
+            )
+        ]
+    )
 }
 GLOSSARY, BIBLIOGRAPHY = (
     (ROOT / f"{page}.md").read_text("utf-8") for page in OURS
@@ -99,8 +109,18 @@ NOUNS = {
 
 
 def number_of(page: str) -> int:
-    """The number of a chapter's page."""
-    return int(re.search(r"\d+", page)[0])
+    """The number of a chapter's page; that of the appendix is 0."""
+    return 0 if page.startswith(APPENDIX) else int(re.search(r"\d+", page)[0])
+
+
+def name_of(page: str) -> str:
+    """What an entry calls a page."""
+    return f"Chapter {n}" if (n := number_of(page)) else "Appendix"
+
+
+def file_of(page: str) -> str:
+    """The file that a link to a page names."""
+    return f"{page}.ipynb" if number_of(page) else f"{page}.md"
 
 
 def bold(notebook: NotebookNode) -> list[tuple[str, bool, str]]:
@@ -135,7 +155,7 @@ def defined(page: str, notebook: NotebookNode) -> dict[str, list[str]]:
             continue
         if not starts or words in AT_THE_START:
             term = words.rstrip(".")
-            link = f"{page}.ipynb#{section}"
+            link = f"{file_of(page)}#{section}"
             terms[NOUNS.get(term, term).lower()].append(link)
     return terms
 
@@ -152,7 +172,7 @@ def explained(text: str) -> list[tuple[str, str, str]]:
     return found
 
 
-LINK = re.compile(r"Chapter (\d), \[([^\]]+)\]\(([^)]+)\)\.$")
+LINK = re.compile(r"(Chapter \d|Appendix), \[([^\]]+)\]\(([^)]+)\)\.$")
 
 
 def places_in(
@@ -162,13 +182,13 @@ def places_in(
     titles, terms = {}, defaultdict(list)
     for page, notebook in chapters.items():
         for _, slug, title in headings(notebook):
-            titles[f"{page}.ipynb#{slug}"] = title
+            titles[f"{file_of(page)}#{slug}"] = title
         for term, links in defined(page, notebook).items():
             terms[term] += links
     return titles, terms
 
 
-PLACES = places_in(CHAPTERS)
+PLACES = places_in(DEFINING)
 
 
 def wrong_in_glossary(text: str, places: tuple = PLACES) -> list[str]:
@@ -194,11 +214,11 @@ def wrong_in_glossary(text: str, places: tuple = PLACES) -> list[str]:
         ):
             found.append(f"no sentence and link: {term!r}")
             continue
-        number, title, link = match.groups()
+        place, title, link = match.groups()
         if titles.get(link) != title or not link.isascii():
             found.append(f"no such heading: {term!r} leads to {link}")
-        elif number_of(link) != int(number):
-            found.append(f"wrong number: {term!r} is in chapter {link}")
+        elif place != name_of(link):
+            found.append(f"wrong number: {term!r} is in {link}")
         bold_in = [
             place
             for name in (term.lower(), f"{term.lower()}s")
@@ -233,6 +253,7 @@ HOP = PADDING + PADDING.replace("padding", "hop", 1)
         ("no such heading: 'padding'", "#How-many", "#How-few"),
         ("no such heading: 'padding'", "[How many", "[How few"),
         ("wrong number: 'padding'", "Chapter 2, ", "Chapter 3, "),
+        ("wrong number: 'padding'", "Chapter 2, ", "Appendix, "),
         (
             "elsewhere: 'padding'",
             "[How many places are there for a kernel?](chapters/02_alexnet"
@@ -259,17 +280,27 @@ def test_a_new_term_is_found():
         "widget": [f"{page}.ipynb#9.-New"],
         "gadget": [f"{page}.ipynb#9.-New"],
     }
-    found = wrong_in_glossary(GLOSSARY, places_in({page: notebook} | CHAPTERS))
+    found = wrong_in_glossary(GLOSSARY, places_in({page: notebook} | DEFINING))
     assert [line.split(",")[0] for line in found] == [
         "missing: 'widget'",
         "missing: 'gadget'",
     ]
 
 
+def test_the_terms_of_the_appendix_are_in_the_glossary():
+    entry = r"^data parallelism\n(  .*\n)+\n"
+    less, times = re.subn(entry, "", GLOSSARY, flags=re.MULTILINE)
+    assert times == 1
+    assert wrong_in_glossary(less) == [
+        "missing: 'data parallelism', which "
+        "distributed.md#One-training,-several-processes defines"
+    ]
+
+
 def test_no_exception_is_left_over():
     every = {
         number_of(page): {words for words, _, _ in bold(notebook)}
-        for page, notebook in CHAPTERS.items()
+        for page, notebook in DEFINING.items()
     }
     for number, words in NO_TERMS.items():
         assert {*words} <= every[number], "it is bold no longer: forget it"
