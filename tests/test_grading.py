@@ -134,7 +134,7 @@ def test_every_checked_exercise_can_be_set():
     "name, exercises, why",
     [
         ("week6", ["6.1", "6.9"], "This chapter has 6.1, 6.2"),
-        ("week8", ["8.5"], "has no check: its answer is three sentences"),
+        ("week8", ["8.5=2"], "could give points: its answer is three"),
         ("week9", ["99.1"], "no chapter 99"),
         ("week6", ["six"], "such as 6.1"),
         ("week6", ["6.1=0"], "'6.1=0' is no exercise"),
@@ -155,6 +155,36 @@ def test_points_are_those_that_were_set(tmp_path):
         if "check" in cell.metadata
     }
     assert points == {"6.1": 2, "6.7": 1}
+
+
+def test_what_has_no_check_is_handed_out_without_points(tmp_path, capsys):
+    """Beside others, and alone: then there is only something to read."""
+    for others in (["8.2", "8.3"], []):
+        (file,) = assignment.write("week8", [*others, "8.5"], tmp_path)
+        cells = nbformat.read(file, 4).cells
+        assert [c.metadata.check for c in cells if "check" in c.metadata] == (
+            others
+        )
+        (place,) = [c for c in cells if c.id == "answer-exercise-8-5"]
+        assert place.cell_type == "markdown"
+        assert "nbgrader" not in place.metadata
+        said = capsys.readouterr().out
+        assert said.count("Exercise") == said.count("no points") == 1
+        assert "8.5 gives no points, as it has no check: its answer" in said
+
+
+def test_every_week_of_the_course_plan_can_be_set(tmp_path):
+    text = (ROOT / "teaching/index.md").read_text("utf-8")
+    weeks = 0
+    for week, _, _, set_for in rows(section(text, "A course of eight weeks")):
+        numbers = re.findall(r"\d+\.\d+", set_for)
+        if not numbers:  # a bug of their own
+            continue
+        files = assignment.write(f"week{week}", numbers, tmp_path)
+        text = "".join(file.read_text("utf-8") for file in files)
+        assert re.findall(r"### Exercise ([\d.]+)", text) == numbers, week
+        weeks += 1
+    assert weeks >= 7
 
 
 def test_a_chapter_that_was_dropped_is_gone(tmp_path, capsys):
