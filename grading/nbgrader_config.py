@@ -51,6 +51,7 @@ class PutBack(NbGraderPreprocessor):
     """
 
     def preprocess(self, nb, resources):
+        nb = nbformat.v4.upgrade(nb)  # in Colab's format cells have no ids
         for cell in nb.cells:
             if "grade_id" not in cell.metadata.get("nbgrader", {}):
                 cell.metadata.pop("nbgrader", None)

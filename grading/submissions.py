@@ -23,10 +23,9 @@ def time_for(cell) -> int:
 def whose(path: str | PurePath, notebooks: Iterable[str]) -> tuple[str, str]:
     """Tell by a file's path which student has handed in which notebook.
 
-    The student is what stands before the first underscore: of the nearest
-    folder, or the file, that Moodle has named; else of the file's own name in
-    front of the notebook's, without Colab's "Copy of"; else of the nearest
-    folder that has an underscore.
+    The student is what stands before the first underscore: of the folder that
+    Moodle has named; else of the file's own name in front of the notebook's,
+    without Colab's "Copy of"; else of the nearest folder with an underscore.
 
     Args:
         path: below the folder into which all was unpacked.
@@ -48,7 +47,7 @@ def whose(path: str | PurePath, notebooks: Iterable[str]) -> tuple[str, str]:
         )
     own = re.sub(r"^(Copy of )+", "", file.partition(found[0])[0])
     nearest = folders[::-1]
-    by_moodle = [part for part in (file, *nearest) if MOODLE in part]
+    by_moodle = [folder for folder in nearest if MOODLE in folder]
     for name in (*by_moodle, own, *nearest):
         student, underscore, _ = name.partition("_")
         if underscore and student.strip():

@@ -3,12 +3,15 @@ and how long its cells may run: what needs no nbgrader.
 """
 
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from grading.submissions import look_at, time_for, whose
+from tests.test_teaching import rows, section
 
+ROOT = Path(__file__).resolve().parent.parent
 SET = ("05_googlenet", "06_resnet")
 MOODLE = "Ada Lovelace_77_assignsubmission_file"
 
@@ -28,6 +31,7 @@ MOODLE = "Ada Lovelace_77_assignsubmission_file"
         ("ian_6/06_resnet.ipynb", "ian"),
         ("ian_6/sub/06_resnet.ipynb", "ian"),
         ("ian_6/sub/Copy of 06_resnet.ipynb", "ian"),
+        ("CNN_Week6/ian_6/06_resnet.ipynb", "ian"),
         # a folder for each, from Moodle
         (f"{MOODLE}/06_resnet.ipynb", "Ada Lovelace"),
         (f"{MOODLE}/ada_06_resnet.ipynb", "Ada Lovelace"),
@@ -43,6 +47,16 @@ MOODLE = "Ada Lovelace_77_assignsubmission_file"
 )
 def test_a_name_says_whose_it_is(path, student):
     assert whose(path, SET) == (student, "06_resnet")
+
+
+def test_the_table_for_teachers_is_right():
+    page = (ROOT / "teaching/grading.md").read_text("utf-8")
+    table = rows(section(page, "Hand out and collect"))
+    for _, arrives, student in table:
+        paths = re.findall("`(.+?)`", arrives)
+        assert paths and {whose(path, SET) for path in paths} == {
+            (student, "06_resnet")
+        }
 
 
 @pytest.mark.parametrize(
