@@ -18,16 +18,8 @@ from nbgrader.preprocessors import (
 )
 from sqlalchemy.exc import SAWarning
 
-SECONDS = 60  # for a cell that a student wrote, and for a check
-CHAPTERS = sorted(Path("../chapters").glob("*.ipynb"))
-
-
-def time_for(cell):
-    """Seconds until a cell is stopped; the chapter's own are known to end."""
-    role = cell.metadata.get("nbgrader", {})
-    is_of_chapter = role.get("locked") and not role.get("grade")
-    return 10 * SECONDS if is_of_chapter else SECONDS
-
+sys.path.insert(0, str(Path(__file__).parent))
+from submissions import SECONDS, look_at, time_for, whose
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "convnets"
@@ -59,6 +51,7 @@ class PutBack(NbGraderPreprocessor):
     """
 
     def preprocess(self, nb, resources):
+        nb = nbformat.v4.upgrade(nb)  # in Colab's format cells have no ids
         for cell in nb.cells:
             if "grade_id" not in cell.metadata.get("nbgrader", {}):
                 cell.metadata.pop("nbgrader", None)
@@ -99,26 +92,22 @@ class Notebooks(FileNameCollectorPlugin):
     """Collects notebooks; says of every other file what is wrong with it."""
 
     def collect(self, submitted_file):
+        course = self.parent.coursedir
+        week = course.assignment_id
+        folder = Path(course.root, "downloaded", week, "extracted")
+        path = Path(submitted_file).relative_to(folder)
+        sources = Path("source", week).glob("*.ipynb")
+        notebooks = sorted(source.stem for source in sources)
         try:
-            cells = nbformat.read(submitted_file, 4).cells
-            found = cells and super().collect(submitted_file)
-            wrong = "its name does not say whose it is, as ada_06_resnet.ipynb"
-        except Exception as error:
-            found, what = None, str(error).partition("\n")[0][:80]
-            wrong = f"it is not a notebook ({what})"
-        if not found:
-            self.log.error("Left out %s: %s", Path(submitted_file).name, wrong)
-        return found
+            look_at(submitted_file)
+            student, notebook = whose(path, notebooks)
+        except ValueError as wrong:
+            self.log.error("Left out %s: %s", path, wrong)
+            return None
+        return {"student_id": student, "file_id": notebook}
 
 
-# "ada_06_resnet.ipynb", "ada_06_resnet (1).ipynb", a zip or a folder "ada_..."
-# with the notebook in it, as learning platforms hand them out.
 c.ZipCollectApp.collector_plugin = Notebooks
-c.FileNameCollectorPlugin.named_regexp = (
-    r".*/extracted/(?P<student_id>[^/_]+)_(?:[^/]*[_/])??"
-    rf"(?P<file_id>{'|'.join(chapter.stem for chapter in CHAPTERS)})"
-    r"[^/]*\.ipynb$"
-)
 
 # nbgrader calls a program that lies beside it, and its database warns of what
 # does no harm.

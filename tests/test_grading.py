@@ -10,6 +10,7 @@ import copy
 import csv
 import html
 import inspect
+import json
 import os
 import re
 import shutil
@@ -26,7 +27,7 @@ from tools import assignment, editions
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "06_resnet"
-SET = ("6.1", "6.7")
+SET = ("6.1", "6.2", "6.7")
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +100,20 @@ def test_only_the_exercises_that_are_set_are_in_it(edition):
     made = assignment.assignment(edition, dict.fromkeys(SET, 1))
     assert edition == before
     text = "\n".join(cell.source for cell in made.cells)
-    assert "### Exercise 6.7" in text and "### Exercise 6.2" not in text
+    assert "### Exercise 6.7" in text and "### Exercise 6.3" not in text
     assert "## Sources" in text
     roles = [c.metadata.nbgrader for c in made.cells if c.cell_type == "code"]
     assert [r.grade_id for r in roles if r.solution] == [
         "exercise-6-1",
+        "exercise-6-2",
         "exercise-6-7",
     ]
     tests = [r for r in roles if r.grade]
-    assert [r.grade_id for r in tests] == ["check-6-1", "check-6-7"]
+    assert [r.grade_id for r in tests] == [
+        "check-6-1",
+        "check-6-2",
+        "check-6-7",
+    ]
     assert all(r.points == 1 and r.locked for r in tests)
     assert all(r.locked != r.solution for r in roles)
     assert len({r.grade_id for r in roles}) == len(roles) > 50
@@ -134,7 +140,7 @@ def test_every_checked_exercise_can_be_set():
     "name, exercises, why",
     [
         ("week6", ["6.1", "6.9"], "This chapter has 6.1, 6.2"),
-        ("week8", ["8.5"], "has no check: its answer is three sentences"),
+        ("week8", ["8.5=2"], "could give points: its answer is three"),
         ("week9", ["99.1"], "no chapter 99"),
         ("week6", ["six"], "such as 6.1"),
         ("week6", ["6.1=0"], "'6.1=0' is no exercise"),
@@ -155,6 +161,36 @@ def test_points_are_those_that_were_set(tmp_path):
         if "check" in cell.metadata
     }
     assert points == {"6.1": 2, "6.7": 1}
+
+
+def test_what_has_no_check_is_handed_out_without_points(tmp_path, capsys):
+    """Beside others, and alone: then there is only something to read."""
+    for others in (["8.2", "8.3"], []):
+        (file,) = assignment.write("week8", [*others, "8.5"], tmp_path)
+        cells = nbformat.read(file, 4).cells
+        assert [c.metadata.check for c in cells if "check" in c.metadata] == (
+            others
+        )
+        (place,) = [c for c in cells if c.id == "answer-exercise-8-5"]
+        assert place.cell_type == "markdown"
+        assert "nbgrader" not in place.metadata
+        said = capsys.readouterr().out
+        assert said.count("Exercise") == said.count("no points") == 1
+        assert "8.5 gives no points, as it has no check: its answer" in said
+
+
+def test_every_week_of_the_course_plan_can_be_set(tmp_path):
+    text = (ROOT / "teaching/index.md").read_text("utf-8")
+    weeks = 0
+    for week, _, _, set_for in rows(section(text, "A course of eight weeks")):
+        numbers = re.findall(r"\d+\.\d+", set_for)
+        if not numbers:  # a bug of their own
+            continue
+        files = assignment.write(f"week{week}", numbers, tmp_path)
+        text = "".join(file.read_text("utf-8") for file in files)
+        assert re.findall(r"### Exercise ([\d.]+)", text) == numbers, week
+        weeks += 1
+    assert weeks >= 7
 
 
 def test_a_chapter_that_was_dropped_is_gone(tmp_path, capsys):
@@ -205,20 +241,38 @@ def closest(wanted):
         key=lambda pair: abs(pair[1] - wanted),
     )
 """,
+    "6.2": """
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+fused_net = copy.deepcopy(trained).eval()
+for module in list(fused_net.modules()):
+    if isinstance(module, nn.Sequential) and len(module) == 2:
+        if isinstance(module[1], nn.BatchNorm2d):
+            module[0], module[1] = fuse_conv_bn_eval(*module), nn.Identity()
+""",
     "6.7": inspect.getsource(right).replace("right", "receptive_field"),
 }
 ANSWERS = {
     "ada": RIGHT,
     "bob": {},
-    "cyd": RIGHT | {"6.1": f"raise ValueError('no idea')\n{RIGHT['6.1']}"},
+    "Cyd Day": RIGHT | {"6.1": f"raise ValueError('no idea')\n{RIGHT['6.1']}"},
     "dee": RIGHT | {"6.1": "step = 97_216  # endless\nwhile True:\n    pass"},
     "eve": {n: f"print('Exercise {n}: right. The step agrees.')" for n in SET},
     "fay": {
         "6.1": "step, closest = 'many', [1]",
+        "6.2": "fused_net = 'no batch norm'",
         "6.7": "receptive_field = 7",
     },
 }
 DEADLY = {"kim": {"6.1": "import os\nos._exit(1)"}}
+# Where it lies in what the teacher has downloaded, if not named as asked.
+ARRIVES = {
+    "bob": "bob_6/sub/06_resnet.ipynb",
+    "Cyd Day": "CNN_Week6/Cyd Day_77_assignsubmission_file_/"
+    "Copy of 06_resnet.ipynb",
+    "dee": "Copy of dee_06_resnet.ipynb",
+    "eve": "CNN_Week6/eve_78_assignsubmission_file_/eve_06_resnet (1).ipynb",
+    "fay": "fay_79_assignsubmission_file_fay_06_resnet.ipynb",
+}
 
 
 def deserved():
@@ -238,24 +292,45 @@ def light(notebook):
         for place, cell in enumerate(notebook.cells)
         if cell.metadata.get("exercise")
     )
+    what_they_need = """import copy
+from torch import nn
+from chapters.checks import check
+trained = nn.Sequential(  # as many pairs to fuse as in ResNet-20
+    *[nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)) for _ in range(19)],
+    nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 10),
+)"""
     notebook.cells = [
         *[c for c in notebook.cells[:first] if "# @title Set-up" in c.source],
-        nbformat.v4.new_code_cell("from chapters.checks import check"),
+        nbformat.v4.new_code_cell(what_they_need),
         *notebook.cells[first:],
     ]
-    return notebook
 
 
 def changed(who, cells):
     """The cells, some copied or deleted: all of 6.7, the check of 6.1."""
     for cell in cells:
-        lost = {"bob": ["exercise-6-7", "check-6-7"], "cyd": ["check-6-1"]}
+        lost = {"bob": ["exercise-6-7", "check-6-7"], "Cyd Day": ["check-6-1"]}
         if cell.id not in lost.get(who, []):
             yield cell
         if who == "ada" and cell.id == "exercise-6-1":
             twin = copy.deepcopy(cell)
             twin.id = "a-copy"
             yield twin
+
+
+def as_colab_saves(notebook):
+    """In format 4.0, where a cell has no id; Colab's stands in metadata."""
+    notebook.nbformat_minor = 0
+    notebook.metadata.colab = {"provenance": [], "toc_visible": True}
+    notebook.metadata.kernelspec = {
+        "name": "python3",
+        "display_name": "Python 3",
+    }
+    for cell in notebook.cells:
+        cell.metadata.id = cell.pop("id")
+        if cell.cell_type == "code":
+            cell.metadata.colab = {"base_uri": "https://localhost:8080/"}
+            cell.metadata.outputId = "7c0ffee0-97a2-4b1f-d216-1f5e0a4c9d3b"
 
 
 @pytest.fixture
@@ -269,6 +344,7 @@ def course(tmp_path):
         (book / path.name).symlink_to(path)
     subprocess.run(["make", "-s", "grading"], cwd=book, check=True)
     folder = book / "grading"
+    shutil.copy(ROOT / "grading/submissions.py", folder)
     settings = (ROOT / "grading/nbgrader_config.py").read_text("utf-8")
     settings += (  # no time for what never ends, and no hurry elsewhere
         "\nc.ExecutePreprocessor.timeout_func = (\n"
@@ -291,7 +367,6 @@ def course(tmp_path):
         assert done.returncode == status, done.stdout
 
     (file,) = assignment.write("week6", SET, folder)
-    nbformat.write(light(nbformat.read(file, 4)), file)
     nbgrader("generate_assignment", "week6")
 
     archive = folder / "downloaded/week6/archive"
@@ -303,19 +378,33 @@ def course(tmp_path):
             number = cell.metadata.get("exercise")
             cell.source = answers.get(number, cell.source)
         handed_in.cells = [*changed(who, handed_in.cells)]
-        nbformat.write(handed_in, archive / f"{who}_{file.name}")
+        if who != "ada":  # one whole chapter is enough
+            light(handed_in)
+        if who == "Cyd Day":
+            as_colab_saves(handed_in)
+        path = archive / ARRIVES.get(who, f"{who}_{file.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(handed_in, path)
+    for path in (archive / "bob_6", archive / "CNN_Week6"):
+        shutil.make_archive(str(path), "zip", path)
+        shutil.rmtree(path)
+    assert sorted(path.name for path in archive.iterdir()) == [
+        "CNN_Week6.zip",
+        "Copy of dee_06_resnet.ipynb",
+        "ada_06_resnet.ipynb",
+        "bob_6.zip",
+        "fay_79_assignsubmission_file_fay_06_resnet.ipynb",
+        "kim_06_resnet.ipynb",
+    ]
     (archive / "gil_06_resnet.ipynb").write_text("Dear teacher, ...")
     (archive / "hal_06.py").write_text("step = 97_216\n")
-    packed = folder / "packed/ian/06_resnet.ipynb"
-    packed.parent.mkdir(parents=True)
-    shutil.copy(archive / "ada_06_resnet.ipynb", packed)
-    shutil.make_archive(str(archive / "ian_6"), "zip", packed.parent)
-    shutil.copy(archive / "ian_6.zip", archive / "jon_06_resnet.ipynb")
+    shutil.copy(archive / "bob_6.zip", archive / "jon_06_resnet.ipynb")
+    empty = nbformat.v4.new_notebook()
+    nbformat.write(empty, archive / "lea_06_resnet.ipynb")
+    for name in ("06_resnet.ipynb", "max_07_densenet.ipynb"):
+        shutil.copy(archive / "ada_06_resnet.ipynb", archive / name)
 
     nbgrader("zip_collect", "week6")
-    # What ian has zipped is ada's: one run will do.
-    (folder / "unpacked").mkdir()
-    shutil.move(folder / "submitted/ian", folder / "unpacked")
     nbgrader("autograde", "week6", status=1)
     nbgrader("generate_feedback", "week6")
     nbgrader("export")
@@ -328,7 +417,7 @@ def test_round_trip(course):
     with (course / "grades.csv").open() as file:
         found = {row["student_id"]: row for row in csv.DictReader(file)}
     assert set(found) == set(ANSWERS | DEADLY)
-    assert {float(row["max_score"]) for row in found.values()} == {2}
+    assert {float(row["max_score"]) for row in found.values()} == {3}
 
     for who, (points, says) in deserved().items():
         assert float(found[who]["score"]) == points, who
@@ -338,13 +427,24 @@ def test_round_trip(course):
         assert says and [words for words in says if words not in text] == []
 
     log = (course / "log.txt").read_text("utf-8")
-    for name in ("gil_06_resnet.ipynb", "hal_06.py", "jon_06_resnet.ipynb"):
-        assert f"Left out {name}: it is not a notebook" in log
+    for name, why in {
+        "gil_06_resnet.ipynb": "it is not a notebook",
+        "hal_06.py": "it is not a notebook",
+        "jon_06_resnet.ipynb": "it is not a notebook",
+        "lea_06_resnet.ipynb": "it has no cells",
+        "06_resnet.ipynb": "neither its name nor its folder says whose it is",
+        "max_07_densenet.ipynb": "its name does not hold that of a notebook",
+    }.items():
+        assert f"Left out {name}: {why}" in log
+    assert log.count("Left out ") == 6
+    assert "Notebook JSON is invalid" not in log
     failed = "There was an error processing assignment 'week6' for student '"
     assert re.findall(f"{failed}(.*)'", log) == ["kim"]
     assert (course / f"submitted/kim/week6/{CHAPTER}.ipynb").is_file()
-    assert len([*(course / "downloaded/week6/archive").iterdir()]) == 11
-    assert [p.name for p in (course / "unpacked").iterdir()] == ["ian"]
+    assert len([*(course / "downloaded/week6/archive").iterdir()]) == 12
+    from_colab = course / f"submitted/Cyd Day/week6/{CHAPTER}.ipynb"
+    cells = json.loads(from_colab.read_text("utf-8"))["cells"]
+    assert all("id" not in cell and cell["metadata"]["id"] for cell in cells)
 
     released = course / f"release/week6/{CHAPTER}.ipynb"
     text = released.read_text("utf-8")

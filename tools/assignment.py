@@ -2,8 +2,8 @@
 
 Writes grading/source/week6/06_resnet.ipynb: the student edition of the
 chapter with these exercises and no others, each worth one point where it does
-not say otherwise, as nbgrader wants it. teaching/grading.md says how it goes
-on.
+not say otherwise, as nbgrader wants it. One that has no check stays in without
+points. teaching/grading.md says how it goes on.
 """
 
 import argparse
@@ -43,10 +43,12 @@ def assignment(
 
     Args:
         notebook: a student edition, left as it is.
-        points: of the exercises to keep, by their number, such as "6.1".
+        points: of the exercises to keep, by their number, such as "6.1". One
+            without a check is kept with its place for an answer, and gives
+            none.
 
     Raises:
-        ValueError: one of them is not there, or has no check.
+        ValueError: one of them is not there.
     """
     sections = sections_of(notebook)
     made = copy.deepcopy(notebook)
@@ -59,15 +61,9 @@ def assignment(
     for cell in made.cells:
         if cell.cell_type == "code":
             _mark(cell, points)
-    checked = {cell.metadata.get("check") for cell in made.cells}
     there = [section.exercise for section in sections if section.exercise]
     for exercise in points:
-        if exercise in EXCEPTIONS:
-            raise ValueError(
-                f"Exercise {exercise} has no check: {EXCEPTIONS[exercise]}. "
-                "Read it yourself."
-            )
-        if exercise not in checked:
+        if exercise not in there:
             raise ValueError(
                 f"There is no exercise {exercise}. This chapter has "
                 f"{', '.join(there)}."
@@ -96,7 +92,8 @@ def write(
 ) -> list[Path]:
     """Write an assignment's notebooks, one a chapter; return their files.
 
-    What the assignment had of other chapters is removed.
+    What the assignment had of other chapters is removed. That, and which
+    exercises give no points, is printed.
 
     Args:
         name: of the assignment, such as "week6".
@@ -104,9 +101,9 @@ def write(
         folder: where nbgrader is run.
 
     Raises:
-        ValueError: an exercise is not there or has no check, its points are
-            no whole number from 1, or the name of the assignment could not be
-            that of a folder.
+        ValueError: an exercise is not there, its points are no whole number
+            from 1 or nothing could give them, or the name of the assignment
+            could not be that of a folder.
     """
     if not re.fullmatch(r"[\w-]+", name):
         raise ValueError(
@@ -121,6 +118,11 @@ def write(
                 "and its points if they are not one, such as 6.1=2."
             )
         number, _, points = exercise.partition("=")
+        if points and number in EXCEPTIONS:
+            raise ValueError(
+                f"Exercise {number} has no check that could give points: "
+                f"{EXCEPTIONS[number]}. Set it as {number}, and read it."
+            )
         chapter = int(number.partition(".")[0])
         found = [*ROOT.glob(f"chapters/{chapter:02}_*.ipynb")]
         if not found:
@@ -132,6 +134,12 @@ def write(
         )
         for chapter, wanted in made.items()
     }
+    for number in [one for wanted in made.values() for one in wanted]:
+        if number in EXCEPTIONS:
+            print(
+                f"Exercise {number} gives no points, as it has no check: "
+                f"{EXCEPTIONS[number]}. Read it yourself."
+            )
     names = {chapter.name for chapter in notebooks}
     for file in (folder / "source" / name).glob("*.ipynb"):
         if file.name not in names:  # or nbgrader would go on handing it out
