@@ -32,6 +32,9 @@ AWAY = {
     "https://github.com/googlecolab/colabtools/issues/6081",
 }
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FOLDED = re.compile(
+    r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL
+)
 
 
 @functools.cache
@@ -77,8 +80,27 @@ def rows(table: str) -> list[list[str]]:
     return [[c.strip() for c in line.split("|")[1:-1]] for line in lines[2:]]
 
 
+def wrong_exam(text: str) -> list[str]:
+    """Exam questions that are not numbered, or lack their answers."""
+    found = FOLDED.findall(text)
+    asked = re.split(r"(?m)^(\d+)\. ", FOLDED.sub("ANSWER", text))
+    numbers, questions = asked[1::2], asked[2::2]
+    wrong = [] if numbers else ["no exam question"]
+    if numbers != [str(n + 1) for n in range(len(numbers))]:
+        wrong.append(f"exam questions {' '.join(numbers)}")
+    for number, question in zip(numbers, questions, strict=True):
+        if not re.fullmatch(r"\w.*\n\nANSWER\s*", question, re.DOTALL):
+            wrong.append(f"exam question {number} without its one answer")
+    answers = [f"Answer {number}" for number in numbers]
+    if [summary for summary, _ in found] != answers:
+        wrong.append(f"answers: {', '.join(s for s, _ in found) or 'none'}")
+    wrong += [f"{s} is empty" for s, answer in found if not answer.strip()]
+    return wrong
+
+
 def wrong_plan(text: str) -> list[str]:
-    """Plans that do not add up or drop no row; goals without a measure."""
+    """Plans that do not add up or drop no row; goals without a measure;
+    misconceptions, exam questions and demonstrations that are missing."""
     wrong = []
     for whole in (50, 90):
         plan = rows(section(text, f"A lesson of {whole} minutes"))
@@ -93,8 +115,16 @@ def wrong_plan(text: str) -> list[str]:
     for goal, measure in rows(section(text, "Goals")):
         if not re.search(r"\.ipynb#(Exercise-\d\.\d|Quiz)\)", measure):
             wrong.append(f"not measured: {goal}")
-    for part in ("Misconceptions", "Exam questions", "Without a network"):
-        section(text, part)
+    ideas = rows(section(text, "Misconceptions"))
+    if len(ideas) < 4:
+        wrong.append(f"{len(ideas)} misconceptions, fewer than 4")
+    for idea, *question in ideas:
+        if not any(question):
+            wrong.append(f"no question: {idea}")
+    wrong += wrong_exam(section(text, "Exam questions"))
+    shown = re.findall(r"(?m)^- \w", section(text, "Without a network"))
+    if len(shown) < 2:
+        wrong.append(f"{len(shown)} without a network, fewer than 2")
     for question in re.findall(r"question (\d+) of the quiz", text):
         if not 1 <= int(question) <= 6:
             wrong.append(f"no question {question}")
@@ -138,18 +168,95 @@ GOOD = """
 |--:|---|---|
 | 90 | all (drop first) | [plan](index.md) |
 ## Misconceptions
+| What students think | A question that exposes it |
+|---|---|
+| One | Which? |
+| Two | Why? |
+| Three | When? |
+| Four | How many? |
 ## Exam questions
+1. How many?
+
+   In words.
+
+<details><summary>Answer 1</summary>
+
+Two.
+
+</details>
+
+2. Why?
+
+<details><summary>Answer 2</summary>
+
+So.
+
+</details>
+
 ## Without a network
+- Toss a coin.
+- Toss
+  two.
 """
 
 
-def test_what_is_wrong_is_found():
-    assert wrong_plan(GOOD) == [] and wrong_links(GOOD) == []
-    assert wrong_plan(GOOD.replace("| 50", "| 45")) == ["50 minutes: 45"]
-    full = GOOD.replace("| 90 | all (drop first)", "| 90 | all")
-    assert wrong_plan(full) == ["90 minutes: 0 rows to drop first"]
-    goal = GOOD.replace("#Exercise-1.1", "#Sources")
-    assert wrong_plan(goal) == ["not measured: Count"]
+@pytest.mark.parametrize(
+    "old, new, finding",
+    [
+        ("| 50", "| 45", "50 minutes: 45"),
+        (
+            "| 90 | all (drop first)",
+            "| 90 | all",
+            "90 minutes: 0 rows to drop first",
+        ),
+        ("#Exercise-1.1", "#Sources", "not measured: Count"),
+        ("| Four | How many? |\n", "", "3 misconceptions, fewer than 4"),
+        ("Two | Why? |", "Two | |", "no question: Two"),
+        ("Two | Why? |", "Two |", "no question: Two"),
+        ("2. Why", "3. Why", "exam questions 1 3"),
+        ("1. How many?\n\n   In words.", "1.", "exam questions 2"),
+        ("Answer 2", "Answer 1", "answers: Answer 1, Answer 1"),
+        ("Two.\n", "", "Answer 1 is empty"),
+        ("- Toss\n  two.\n", "", "1 without a network, fewer than 2"),
+        ("- Toss\n  two.", "- ", "1 without a network, fewer than 2"),
+    ],
+)
+def test_a_wrong_plan_is_found(old, new, finding):
+    assert wrong_plan(GOOD) == []
+    assert GOOD.count(old) == 1
+    assert finding in wrong_plan(GOOD.replace(old, new))
+
+
+def test_an_answer_in_another_place_is_found():
+    first, second = (found[0] for found in FOLDED.finditer(GOOD))
+    exam = section(GOOD, "Exam questions")
+    for wrong, finding in (
+        (exam.replace(first, ""), "exam question 1 without its one answer"),
+        (
+            exam.replace(first, "").replace(second, first + second),
+            "exam question 2 without its one answer",
+        ),
+        (
+            f"{first}\n\n{exam.replace(first, '')}",
+            "exam question 1 without its one answer",
+        ),
+        (exam.replace(second, first), "answers: Answer 1, Answer 1"),
+        ("", "no exam question"),
+    ):
+        assert any(w.startswith(finding) for w in wrong_exam(wrong)), finding
+
+
+@pytest.mark.parametrize(
+    "part", ["Misconceptions", "Exam questions", "Without a network"]
+)
+def test_an_empty_part_of_a_plan_is_found(part):
+    assert wrong_plan(GOOD.replace(section(GOOD, part), ""))
+    with pytest.raises(AssertionError, match=part):
+        wrong_plan(GOOD.replace(part, "Other"))
+
+
+def test_a_wrong_link_is_found():
+    assert wrong_links(GOOD) == []
     for old, new, finding in (
         ("Exercise-1.1", "Exercise-1.99", "no heading"),
         ("index.md", "nowhere.md", "no file"),
