@@ -266,6 +266,48 @@ def test_a_wrong_link_is_found():
         assert found.startswith(finding)
 
 
+def not_shown(question: dict, plans: str) -> bool:
+    """Whether no row links to the question's section, or to one below it."""
+    path = ROOT / f"chapters/{question['chapter']}.ipynb"
+    cells = nbformat.read(path, 4).cells
+    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    below, level = set(), 9
+    for marks, heading in re.findall(r"(?m)^(#{1,6}) (.+)$", text):
+        slug = heading.strip().replace(" ", "-")
+        if slug == question["section"]:
+            level = len(marks)
+        elif len(marks) <= level:
+            level = 9
+        if level < 9:
+            below.add(slug)
+    assert question["section"] in below
+    linked = {link.partition("#")[2] for link in LINK.findall(plans)}
+    return not below & linked
+
+
+def plans_of(name: str, *minutes: int) -> str:
+    text = PLANS[name].read_text("utf-8")
+    parts = (section(text, f"A lesson of {n} minutes") for n in minutes)
+    return "\n".join(parts)
+
+
+def test_a_plan_shows_what_the_concept_test_asks():
+    """The course of four weeks keeps chapter 8 by its plan of 50 minutes."""
+    for question in concept_test.questions():
+        minutes = (50,) if question["chapter"][:2] == "08" else (50, 90)
+        plans = plans_of(question["chapter"], *minutes)
+        assert not not_shown(question, plans), question["section"]
+
+
+def test_what_no_plan_shows_is_found():
+    question = {"chapter": "06_resnet", "section": "Batch-normalisation"}
+    assert not_shown(question, plans_of("06_resnet", 50))
+    assert not not_shown(question, plans_of("06_resnet", 90))
+    above = {"chapter": "06_resnet", "section": "From-degradation-to-a-block"}
+    assert not not_shown(above, "[the block](x.ipynb#The-block)")
+    assert not_shown(above, "[the shortcut](x.ipynb#The-paper's-recipe)")
+
+
 def test_concept_test_is_up_to_date():
     asked = concept_test.questions()
     how = "run python tools/concept_test.py"
