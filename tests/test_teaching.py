@@ -1,9 +1,11 @@
 """The pages for teachers: plans that add up, links that land, a concept test
 whose page and Moodle file are those of its source."""
 
+import ast
 import collections
 import functools
 import html
+import math
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -264,6 +266,78 @@ def test_a_wrong_link_is_found():
     ):
         (found, *_) = wrong_links(GOOD.replace(old, new))
         assert found.startswith(finding)
+
+
+def without_source(page: str, sources: str) -> list[str]:
+    """Quoted lines and names of "Answers are public" that no source has.
+
+    What the section changes (`both become 8`) it says in other words.
+    """
+    text = section(page, "Answers are public")
+    quoted = re.findall(r"(?ms)^```(?:html|python)\n(.*?)^```", text)
+    quoted = [q.replace('..."', "").replace(">", "") for q in quoted]
+    quoted += re.findall(r"`((?:check|wrong)_\d_\d|chapter_\d+\.py)`", text)
+    quoted += re.findall(r"from `(.+?)` to", text)
+    quoted += re.findall(r"begins with the case `(.+?)`", text)
+    quoted += re.findall(r"(?s)the sentence \"(.+?)\"", text)
+    quoted += re.findall(r"condition `(.+?)`", text)
+    quoted += re.findall(r'and "(one of .+?)"', text)
+    sources = " ".join(sources.replace('\\"', '"').split())
+    quoted = [" ".join(q.split()) for q in quoted]
+    return [q for q in quoted if q not in sources]
+
+
+def wrong_sums(page: str) -> list[str]:
+    """Products, and answers of exercise 1.1, that are not what it says."""
+    text = section(page, "Answers are public")
+    wrong = []
+    for left, right in re.findall(r"(\d+(?: · \d+)+) = ([\d,]+)", text):
+        if math.prod(map(int, left.split(" · "))) != int(
+            right.replace(",", "")
+        ):
+            wrong.append(f"{left} = {right}")
+    for said in re.findall(r"`places\((.+?)\)` .*?`(\(.+?\))`", text, re.S):
+        n, k = map(int, said[0].split(","))
+        if ast.literal_eval(said[1]) != ((n - k + 1) ** 2, (k - 1) // 2):
+            wrong.append(f"places({said[0]}) is {said[1]}")
+    return wrong
+
+
+def test_answers_are_public_in_the_places_it_names():
+    page = (TEACHING / "assistants.md").read_text("utf-8")
+    sources = "\n".join(
+        [
+            (ROOT / "chapters/checks/chapter_01.py").read_text("utf-8"),
+            *(
+                cell.source
+                for cell in nbformat.read(
+                    ROOT / "chapters/01_representation_learning.ipynb", 4
+                ).cells
+            ),
+            "chapter_01.py",
+        ]
+    )
+    assert without_source(page, sources) == []
+    assert wrong_sums(page) == []
+    for old in (
+        "9847040",
+        "These are the weights alone.",
+        "(32, 7), (9, 1)",
+        "(28, 16, 7)",
+        "right for\n28 and 5",
+        "(n, k) != (28, 5)",
+        "(576, 2)",
+        "one of the sixteen maps",
+        "`check_1_4`",
+    ):
+        new = old.translate(str.maketrans("0123456789a", "1234567890b"))
+        assert page.count(old) == 1, old
+        assert without_source(page.replace(old, new), sources), old
+    for old in ("= 4,923,520", "= 4,917,248", "= 6,272", "(1024, 4)"):
+        assert page.count(old) == 1, old
+        assert wrong_sums(
+            page.replace(old, old.replace("4", "5", 1).replace("2", "3", 1))
+        ), old
 
 
 def not_shown(question: dict, plans: str) -> bool:

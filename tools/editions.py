@@ -61,8 +61,11 @@ HEADS = {
         "solution and run it, then the `check` below it, which says whether "
         "it is right, or what to look at. Double-click the places for "
         "predictions and answers, and write a prediction before you run what "
-        "follows. Solutions and answers are on the [page of this chapter]"
-        "({name}.ipynb)."
+        "follows. Solutions and answers are in [the chapter]({name}.ipynb)."
+        "\n\nIn Colab first choose *File*, *Save a copy in Drive*: a notebook "
+        "opened by a link keeps nothing. To hand it in: *File*, *Download*, "
+        "*Download .ipynb*, and put your name in front, as in "
+        "`ada_{name}.ipynb`."
     ),
     "teacher": (
         "> **Teacher edition** of [this chapter]({name}.ipynb), with its "
@@ -382,7 +385,7 @@ def _questions(section: Section, name: str) -> Iterator[NotebookNode]:
         note = linked(
             "Write down a letter for each question, and why. Which answers "
             "hold, and what is wrong with the others, says the "
-            f"[page of this chapter]({name}.ipynb#Quiz).",
+            f"[quiz of the chapter]({name}.ipynb#Quiz).",
             "",
         )
         first.source = re.sub(
