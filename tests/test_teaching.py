@@ -91,7 +91,7 @@ def wrong_exam(text: str) -> list[str]:
     if numbers != [str(n + 1) for n in range(len(numbers))]:
         wrong.append(f"exam questions {' '.join(numbers)}")
     for number, question in zip(numbers, questions, strict=True):
-        if not re.fullmatch(r"\w.*\n\nANSWER\s*", question, re.DOTALL):
+        if not re.fullmatch(r"\S.*\n\nANSWER\s*", question, re.DOTALL):
             wrong.append(f"exam question {number} without its one answer")
     answers = [f"Answer {number}" for number in numbers]
     if [summary for summary, _ in found] != answers:
@@ -124,7 +124,7 @@ def wrong_plan(text: str) -> list[str]:
         if not any(question):
             wrong.append(f"no question: {idea}")
     wrong += wrong_exam(section(text, "Exam questions"))
-    shown = re.findall(r"(?m)^- \w", section(text, "Without a network"))
+    shown = re.findall(r"(?m)^- \S", section(text, "Without a network"))
     if len(shown) < 2:
         wrong.append(f"{len(shown)} without a network, fewer than 2")
     for question in re.findall(r"question (\d+) of the quiz", text):
@@ -145,9 +145,12 @@ def test_links_land(path):
     assert wrong_links(path.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in ROOT.glob("chapters/*.ipynb"))
+)
 def test_plan(name):
-    text = PLANS[name].read_text("utf-8")
+    """Of chapters that are not listed yet, too."""
+    text = (TEACHING / f"{name[:2]}.md").read_text("utf-8")
     assert wrong_plan(text) == []
     quiz = {int(n) for n in re.findall(r"question (\d+) of the quiz", text)}
     cells = nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells
