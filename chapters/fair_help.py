@@ -2,7 +2,7 @@
 
 A writer of an exercise adds its number to a kind below. Its page and both
 editions then have the kind's sentence under its text (`_ext/fair_help.py`,
-`tools/editions.py`), and `teaching/index.md` says what to grade.
+`tools/editions.py`), and `teaching/assistants.md` says what to grade.
 """
 
 import re

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from chapters.checks import EXCEPTIONS, _kinds, check, find
+from chapters.checks.chapter_02 import TABLE
 
 CHAPTERS = sorted((Path(__file__).parent.parent / "chapters").glob("*.ipynb"))
 TITLE = r"^(?:#+ |\*\*)Exercise (\d+\.\d+)"
@@ -117,17 +118,41 @@ def test_a_solution_is_right_in_the_stored_page(exercise):
 # What they refuse
 
 
+def bound_by(stub, exercise):
+    """What a stub defines, with all that chapters have before it."""
+    (net, *_), *_ = (w.answer for w in find("6.2", "wrong")())
+    given = {"torch": torch, "nn": nn, "F": F, "np": np, "copy": copy}
+    given |= {"trained": net, "CONVOLUTIONS": TABLE}
+    names = dict(given)
+    exec(stub, names)
+    answer = eval(handed_over(SOLUTIONS[exercise].source, exercise), names)
+    return answer, set(names) - set(given) - {"__builtins__"}
+
+
+def useful(sentence, exercise, names):
+    """Whether a sentence says that nothing is right yet, and of what."""
+    start, _, hint = sentence.partition("not yet. ")
+    words = set(re.findall(r"\w+", hint))
+    return start == f"Exercise {exercise}: " and bool(words & names)
+
+
 @each_checked
 def test_a_stub_is_not_yet_right(exercise, said):
-    """Nothing has been written yet, and nothing is raised."""
-    names = {"torch": torch, "nn": nn, "F": F, "np": np, "copy": copy}
-    names |= {"trained": nn.Identity(), "CONVOLUTIONS": ()}
-    given = set(names)
-    exec(find(exercise, "STUB"), names)
-    answer = handed_over(SOLUTIONS[exercise].source, exercise)
-    assert set(names) > given
-    sentence = said(exercise, eval(answer, names))
-    assert sentence.startswith(f"Exercise {exercise}: not yet. ")
+    """Nothing has been written yet: the sentence names what is to be."""
+    answer, names = bound_by(find(exercise, "STUB"), exercise)
+    sentence = said(exercise, answer)
+    assert useful(sentence, exercise, names), (sentence, names)
+
+
+def test_a_sentence_that_names_nothing_is_found():
+    for sentence, use in (
+        ("Exercise 6.1: not yet. step should be a number.", True),
+        ("Exercise 6.1: not yet. There is a misstep.", False),
+        ("Exercise 6.1: not yet. ", False),
+        ("Exercise 6.1: right. step is 2.", False),
+        ("Exercise 6.2: not yet. step should be a number.", False),
+    ):
+        assert useful(sentence, "6.1", {"step", "closest"}) == use, sentence
 
 
 @each_checked

@@ -233,6 +233,22 @@ def test_help_can_be_written_down(name):
 
 
 @each_chapter
+def test_the_head_says_how_to_keep_it_and_hand_it_in(name):
+    """In the words of the pages for teachers."""
+    head = made(name, "student").cells[1]
+    assert head.id == "edition"
+    says = " ".join(head.source.split())
+    ways = "*Save a copy in Drive*", "*File*, *Download*, *Download .ipynb*"
+    page = (ROOT / "teaching/index.md").read_text("utf-8")
+    for way in ways:
+        assert way in says and way in " ".join(page.split())
+    assert f"`ada_{name}.ipynb`" in says
+    for page in ("index", "grading"):
+        text = (ROOT / f"teaching/{page}.md").read_text("utf-8")
+        assert "`ada_06_resnet.ipynb`" in text
+
+
+@each_chapter
 def test_colab_is_asked_not_to_write_the_answers(name):
     """Beside what else it is told of the chapter: that it wants a GPU."""
     of_chapter = chapter(name).metadata.get("colab", {})
@@ -406,7 +422,8 @@ def test_links_lead_from_a_lone_notebook(name, kind):
     assert [w for w in wrong if not (draft and "08_comparison" in w)] == []
 
 
-def test_a_wrong_link_is_found():
+def test_a_wrong_link_is_found(monkeypatch):
+    monkeypatch.setattr(editions, "edition_of", lambda root: "")
     for link in (
         "03_vgg.ipynb",
         "#No-such-heading",

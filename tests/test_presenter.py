@@ -260,7 +260,7 @@ def test_the_clock_follows_the_plan(browser, address):
 
         # The plan of 90 minutes has this section later.
         notes.locator("#plan").select_option("90")
-        expect(pace).to_have_text("2 minutes ahead of the plan.")
+        expect(pace).to_have_text("5 minutes ahead of the plan.")
         expect(notes.locator("#time")).to_contain_text(" of 90:00")
         notes.locator("#plan").select_option("")
         expect(pace).to_have_text("")

@@ -311,7 +311,11 @@ def test_no_exception_is_left_over():
 # The bibliography
 
 # Links that cite nothing.
-NO_SOURCES = {"https://creativecommons.org/licenses/by/4.0": "the licence"}
+NO_SOURCES = {
+    "https://creativecommons.org/licenses/by/4.0": "the licence",
+    "https://colab.research.google.com/github/YOU/course/blob/main"
+    "/06_resnet.ipynb": "the form of a link, for a teacher's own notebook",
+}
 # Cited as a whole, whichever of their pages a link leads to.
 WHOLE = {"d2l.ai", "docs.pytorch.org"}
 

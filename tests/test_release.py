@@ -4,7 +4,9 @@ One edition is made of the real book, in a repository of its own. What stops a
 release is tried on a repository that holds little more than the names.
 """
 
+import copy
 import datetime
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +19,7 @@ import yaml
 
 from _ext import bookext
 from tests.test_setup_cell import MARK, NO_GPU, WHO, environment
-from tools import release
+from tools import editions, release
 from tools.set_repo import repository_url, set_repository
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,6 +148,77 @@ def test_no_page_leads_past_the_edition():
     pages = [*ROOT.glob("*.md"), *ROOT.glob("teaching/*.md")]
     past = [p.name for p in pages if "](repo:blob/" in p.read_text("utf-8")]
     assert past == [], "write source:FILE, which follows the branch or tag"
+
+
+COLAB = "https://colab.research.google.com/github/"
+
+
+@pytest.fixture
+def in_edition(edition, monkeypatch):
+    """Make student and teacher editions of the tag's chapters."""
+    monkeypatch.setattr(editions, "ROOT", edition)
+    return edition
+
+
+def elsewhere(notebook, edition) -> list[str]:
+    """Links to chapters that leave the edition, or miss their cell."""
+    owned = repository_url().removeprefix("https://github.com/")
+    tagged = f"{COLAB}{owned}/blob/{NAME}/"
+    pages = f"{owned.partition('/')[0]}.github.io"
+    wrong = []
+    for cell in notebook.cells:
+        for link in re.findall(r"\]\(([^)\s]+)\)", cell.source):
+            if f"//{pages}/" in link and "/chapters/" in link:
+                wrong.append(link)
+            if not link.startswith(COLAB):
+                continue
+            file, _, place = link.removeprefix(tagged).partition("#scrollTo=")
+            path = edition / file
+            found = nbformat.read(path, 4).cells if path.is_file() else []
+            if not found or place and place not in {c.id for c in found}:
+                wrong.append(link)
+    return wrong
+
+
+@pytest.mark.parametrize("kind", editions.KINDS)
+def test_what_students_get_leads_to_the_tag(in_edition, kind):
+    """Pages on the web go on with main; solutions there are other ones."""
+    chapter = nbformat.read(in_edition / "chapters/04_nin.ipynb", 4)
+    page = (ROOT / "teaching/04.md").read_text("utf-8")
+    made = editions.edition(chapter, kind, "04_nin", notes=page)
+    text = "\n".join(cell.source for cell in made.cells)
+    assert f"/blob/{NAME}/chapters/04_nin.ipynb)" in made.cells[1].source
+    assert text.count(f"/blob/{NAME}/chapters/03_vgg.ipynb#scrollTo=") > 1
+    assert elsewhere(made, in_edition) == []
+    for old, new in (
+        (f"/blob/{NAME}/", "/blob/main/"),
+        ("#scrollTo=", "#scrollTo=no-"),
+        (f"]({COLAB}", "](https://modern-convnets.github.io/chapters/"),
+    ):
+        wrong = copy.deepcopy(made)
+        for cell in wrong.cells:
+            cell.source = cell.source.replace(old, new)
+        assert elsewhere(wrong, in_edition), new
+
+
+def test_without_a_tag_links_lead_to_the_pages():
+    if release.edition_of(ROOT):
+        pytest.skip("these tests run in an edition")
+    made = editions.linked("[V](03_vgg.ipynb#The-block)", "04_nin")
+    assert made.endswith("/chapters/03_vgg.html#the-block)")
+    assert editions.unpinned(made, "../pages/") == made
+
+
+def test_in_a_zip_they_lead_to_its_pages(in_edition):
+    for link, there in (
+        ("03_vgg.ipynb#The-block", "03_vgg.html#the-block"),
+        ("03_vgg.ipynb", "03_vgg.html"),
+    ):
+        made = editions.linked(f"[V]({link})", "04_nin")
+        assert COLAB in made
+        assert (
+            editions.unpinned(made, "../p/") == f"[V](../p/chapters/{there})"
+        )
 
 
 @pytest.mark.parametrize("commit", [NAME, "main"])

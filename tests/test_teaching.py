@@ -1,9 +1,11 @@
 """The pages for teachers: plans that add up, links that land, a concept test
 whose page and Moodle file are those of its source."""
 
+import ast
 import collections
 import functools
 import html
+import math
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -32,6 +34,9 @@ AWAY = {
     "https://github.com/googlecolab/colabtools/issues/6081",
 }
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FOLDED = re.compile(
+    r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL
+)
 
 
 @functools.cache
@@ -77,8 +82,27 @@ def rows(table: str) -> list[list[str]]:
     return [[c.strip() for c in line.split("|")[1:-1]] for line in lines[2:]]
 
 
+def wrong_exam(text: str) -> list[str]:
+    """Exam questions that are not numbered, or lack their answers."""
+    found = FOLDED.findall(text)
+    asked = re.split(r"(?m)^(\d+)\. ", FOLDED.sub("ANSWER", text))
+    numbers, questions = asked[1::2], asked[2::2]
+    wrong = [] if numbers else ["no exam question"]
+    if numbers != [str(n + 1) for n in range(len(numbers))]:
+        wrong.append(f"exam questions {' '.join(numbers)}")
+    for number, question in zip(numbers, questions, strict=True):
+        if not re.fullmatch(r"\S.*\n\nANSWER\s*", question, re.DOTALL):
+            wrong.append(f"exam question {number} without its one answer")
+    answers = [f"Answer {number}" for number in numbers]
+    if [summary for summary, _ in found] != answers:
+        wrong.append(f"answers: {', '.join(s for s, _ in found) or 'none'}")
+    wrong += [f"{s} is empty" for s, answer in found if not answer.strip()]
+    return wrong
+
+
 def wrong_plan(text: str) -> list[str]:
-    """Plans that do not add up or drop no row; goals without a measure."""
+    """Plans that do not add up or drop no row; goals without a measure;
+    misconceptions, exam questions and demonstrations that are missing."""
     wrong = []
     for whole in (50, 90):
         plan = rows(section(text, f"A lesson of {whole} minutes"))
@@ -93,8 +117,16 @@ def wrong_plan(text: str) -> list[str]:
     for goal, measure in rows(section(text, "Goals")):
         if not re.search(r"\.ipynb#(Exercise-\d\.\d|Quiz)\)", measure):
             wrong.append(f"not measured: {goal}")
-    for part in ("Misconceptions", "Exam questions", "Without a network"):
-        section(text, part)
+    ideas = rows(section(text, "Misconceptions"))
+    if len(ideas) < 4:
+        wrong.append(f"{len(ideas)} misconceptions, fewer than 4")
+    for idea, *question in ideas:
+        if not any(question):
+            wrong.append(f"no question: {idea}")
+    wrong += wrong_exam(section(text, "Exam questions"))
+    shown = re.findall(r"(?m)^- \S", section(text, "Without a network"))
+    if len(shown) < 2:
+        wrong.append(f"{len(shown)} without a network, fewer than 2")
     for question in re.findall(r"question (\d+) of the quiz", text):
         if not 1 <= int(question) <= 6:
             wrong.append(f"no question {question}")
@@ -113,9 +145,12 @@ def test_links_land(path):
     assert wrong_links(path.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in ROOT.glob("chapters/*.ipynb"))
+)
 def test_plan(name):
-    text = PLANS[name].read_text("utf-8")
+    """Of chapters that are not listed yet, too."""
+    text = (TEACHING / f"{name[:2]}.md").read_text("utf-8")
     assert wrong_plan(text) == []
     quiz = {int(n) for n in re.findall(r"question (\d+) of the quiz", text)}
     cells = nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells
@@ -138,18 +173,95 @@ GOOD = """
 |--:|---|---|
 | 90 | all (drop first) | [plan](index.md) |
 ## Misconceptions
+| What students think | A question that exposes it |
+|---|---|
+| One | Which? |
+| Two | Why? |
+| Three | When? |
+| Four | How many? |
 ## Exam questions
+1. How many?
+
+   In words.
+
+<details><summary>Answer 1</summary>
+
+Two.
+
+</details>
+
+2. Why?
+
+<details><summary>Answer 2</summary>
+
+So.
+
+</details>
+
 ## Without a network
+- Toss a coin.
+- Toss
+  two.
 """
 
 
-def test_what_is_wrong_is_found():
-    assert wrong_plan(GOOD) == [] and wrong_links(GOOD) == []
-    assert wrong_plan(GOOD.replace("| 50", "| 45")) == ["50 minutes: 45"]
-    full = GOOD.replace("| 90 | all (drop first)", "| 90 | all")
-    assert wrong_plan(full) == ["90 minutes: 0 rows to drop first"]
-    goal = GOOD.replace("#Exercise-1.1", "#Sources")
-    assert wrong_plan(goal) == ["not measured: Count"]
+@pytest.mark.parametrize(
+    "old, new, finding",
+    [
+        ("| 50", "| 45", "50 minutes: 45"),
+        (
+            "| 90 | all (drop first)",
+            "| 90 | all",
+            "90 minutes: 0 rows to drop first",
+        ),
+        ("#Exercise-1.1", "#Sources", "not measured: Count"),
+        ("| Four | How many? |\n", "", "3 misconceptions, fewer than 4"),
+        ("Two | Why? |", "Two | |", "no question: Two"),
+        ("Two | Why? |", "Two |", "no question: Two"),
+        ("2. Why", "3. Why", "exam questions 1 3"),
+        ("1. How many?\n\n   In words.", "1.", "exam questions 2"),
+        ("Answer 2", "Answer 1", "answers: Answer 1, Answer 1"),
+        ("Two.\n", "", "Answer 1 is empty"),
+        ("- Toss\n  two.\n", "", "1 without a network, fewer than 2"),
+        ("- Toss\n  two.", "- ", "1 without a network, fewer than 2"),
+    ],
+)
+def test_a_wrong_plan_is_found(old, new, finding):
+    assert wrong_plan(GOOD) == []
+    assert GOOD.count(old) == 1
+    assert finding in wrong_plan(GOOD.replace(old, new))
+
+
+def test_an_answer_in_another_place_is_found():
+    first, second = (found[0] for found in FOLDED.finditer(GOOD))
+    exam = section(GOOD, "Exam questions")
+    for wrong, finding in (
+        (exam.replace(first, ""), "exam question 1 without its one answer"),
+        (
+            exam.replace(first, "").replace(second, first + second),
+            "exam question 2 without its one answer",
+        ),
+        (
+            f"{first}\n\n{exam.replace(first, '')}",
+            "exam question 1 without its one answer",
+        ),
+        (exam.replace(second, first), "answers: Answer 1, Answer 1"),
+        ("", "no exam question"),
+    ):
+        assert any(w.startswith(finding) for w in wrong_exam(wrong)), finding
+
+
+@pytest.mark.parametrize(
+    "part", ["Misconceptions", "Exam questions", "Without a network"]
+)
+def test_an_empty_part_of_a_plan_is_found(part):
+    assert wrong_plan(GOOD.replace(section(GOOD, part), ""))
+    with pytest.raises(AssertionError, match=part):
+        wrong_plan(GOOD.replace(part, "Other"))
+
+
+def test_a_wrong_link_is_found():
+    assert wrong_links(GOOD) == []
     for old, new, finding in (
         ("Exercise-1.1", "Exercise-1.99", "no heading"),
         ("index.md", "nowhere.md", "no file"),
@@ -157,6 +269,120 @@ def test_what_is_wrong_is_found():
     ):
         (found, *_) = wrong_links(GOOD.replace(old, new))
         assert found.startswith(finding)
+
+
+def without_source(page: str, sources: str) -> list[str]:
+    """Quoted lines and names of "Answers are public" that no source has.
+
+    What the section changes (`both become 8`) it says in other words.
+    """
+    text = section(page, "Answers are public")
+    quoted = re.findall(r"(?ms)^```(?:html|python)\n(.*?)^```", text)
+    quoted = [q.replace('..."', "").replace(">", "") for q in quoted]
+    quoted += re.findall(r"`((?:check|wrong)_\d_\d|chapter_\d+\.py)`", text)
+    quoted += re.findall(r"from `(.+?)` to", text)
+    quoted += re.findall(r"begins with the case `(.+?)`", text)
+    quoted += re.findall(r"(?s)the sentence \"(.+?)\"", text)
+    quoted += re.findall(r"condition `(.+?)`", text)
+    quoted += re.findall(r'and "(one of .+?)"', text)
+    sources = " ".join(sources.replace('\\"', '"').split())
+    quoted = [" ".join(q.split()) for q in quoted]
+    return [q for q in quoted if q not in sources]
+
+
+def wrong_sums(page: str) -> list[str]:
+    """Products, and answers of exercise 1.1, that are not what it says."""
+    text = section(page, "Answers are public")
+    wrong = []
+    for left, right in re.findall(r"(\d+(?: · \d+)+) = ([\d,]+)", text):
+        if math.prod(map(int, left.split(" · "))) != int(
+            right.replace(",", "")
+        ):
+            wrong.append(f"{left} = {right}")
+    for said in re.findall(r"`places\((.+?)\)` .*?`(\(.+?\))`", text, re.S):
+        n, k = map(int, said[0].split(","))
+        if ast.literal_eval(said[1]) != ((n - k + 1) ** 2, (k - 1) // 2):
+            wrong.append(f"places({said[0]}) is {said[1]}")
+    return wrong
+
+
+def test_answers_are_public_in_the_places_it_names():
+    page = (TEACHING / "assistants.md").read_text("utf-8")
+    sources = "\n".join(
+        [
+            (ROOT / "chapters/checks/chapter_01.py").read_text("utf-8"),
+            *(
+                cell.source
+                for cell in nbformat.read(
+                    ROOT / "chapters/01_representation_learning.ipynb", 4
+                ).cells
+            ),
+            "chapter_01.py",
+        ]
+    )
+    assert without_source(page, sources) == []
+    assert wrong_sums(page) == []
+    for old in (
+        "9847040",
+        "These are the weights alone.",
+        "(32, 7), (9, 1)",
+        "(28, 16, 7)",
+        "right for\n28 and 5",
+        "(n, k) != (28, 5)",
+        "(576, 2)",
+        "one of the sixteen maps",
+        "`check_1_4`",
+    ):
+        new = old.translate(str.maketrans("0123456789a", "1234567890b"))
+        assert page.count(old) == 1, old
+        assert without_source(page.replace(old, new), sources), old
+    for old in ("= 4,923,520", "= 4,917,248", "= 6,272", "(1024, 4)"):
+        assert page.count(old) == 1, old
+        assert wrong_sums(
+            page.replace(old, old.replace("4", "5", 1).replace("2", "3", 1))
+        ), old
+
+
+def not_shown(question: dict, plans: str) -> bool:
+    """Whether no row links to the question's section, or to one below it."""
+    path = ROOT / f"chapters/{question['chapter']}.ipynb"
+    cells = nbformat.read(path, 4).cells
+    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    below, level = set(), 9
+    for marks, heading in re.findall(r"(?m)^(#{1,6}) (.+)$", text):
+        slug = heading.strip().replace(" ", "-")
+        if slug == question["section"]:
+            level = len(marks)
+        elif len(marks) <= level:
+            level = 9
+        if level < 9:
+            below.add(slug)
+    assert question["section"] in below
+    linked = {link.partition("#")[2] for link in LINK.findall(plans)}
+    return not below & linked
+
+
+def plans_of(name: str, *minutes: int) -> str:
+    text = PLANS[name].read_text("utf-8")
+    parts = (section(text, f"A lesson of {n} minutes") for n in minutes)
+    return "\n".join(parts)
+
+
+def test_a_plan_shows_what_the_concept_test_asks():
+    """The course of four weeks keeps chapter 8 by its plan of 50 minutes."""
+    for question in concept_test.questions():
+        minutes = (50,) if question["chapter"][:2] == "08" else (50, 90)
+        plans = plans_of(question["chapter"], *minutes)
+        assert not not_shown(question, plans), question["section"]
+
+
+def test_what_no_plan_shows_is_found():
+    question = {"chapter": "06_resnet", "section": "Batch-normalisation"}
+    assert not_shown(question, plans_of("06_resnet", 50))
+    assert not not_shown(question, plans_of("06_resnet", 90))
+    above = {"chapter": "06_resnet", "section": "From-degradation-to-a-block"}
+    assert not not_shown(above, "[the block](x.ipynb#The-block)")
+    assert not_shown(above, "[the shortcut](x.ipynb#The-paper's-recipe)")
 
 
 def test_concept_test_is_up_to_date():

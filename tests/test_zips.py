@@ -19,6 +19,7 @@ from nbformat import v4
 from packaging.requirements import Requirement
 
 from tests.test_pages import CHAPTERS, ROOT, look, site
+from tools import editions as notebooks
 from tools import zips
 from tools.set_repo import repository_url
 from tools.zips import STEMS, Missing, contents, pack
@@ -251,6 +252,20 @@ def test_notebooks_lead_to_the_pages(unpacked):
         page = (folder / "pages/chapters/06_resnet.html").read_text("utf-8")
         (source,) = re.findall(r'"(\.[^"]*/06_resnet\.ipynb)"', page)
         assert source == f"../../{kind}/06_resnet.ipynb"
+
+
+def test_notebooks_of_a_tag_lead_to_the_pages(tmp_path, monkeypatch):
+    """Though they lead to Colab before they are packed."""
+    monkeypatch.setattr(notebooks, "edition_of", lambda root: "2099.1")
+    link = notebooks.linked("[V](03_vgg.ipynb#The-block)", "04_nin")
+    assert "/blob/2099.1/chapters/03_vgg.ipynb#scrollTo=" in link
+    folder = tmp_path / "student"
+    folder.mkdir()
+    (folder / "04_nin.ipynb").write_text(link, "utf-8")
+    (folder / "04_nin.pdf").touch()
+    files = dict(zips._editions(tmp_path, "student", ["04_nin"], "https:"))
+    there = b"[V](../pages/chapters/03_vgg.html#the-block)"
+    assert files["student/04_nin.ipynb"] == there
 
 
 def test_a_notebook_finds_all_it_needs_without_a_network(unpacked, offline):

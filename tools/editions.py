@@ -8,12 +8,14 @@ write predictions and answers into, and no outputs. The teacher edition has
 solutions with their outputs, all answers unfolded, measured times, and the
 notes of teaching/. Both come from the chapter as it stands and are never
 edited by hand. Like a chapter they run in Colab; links to other chapters lead
-to the pages.
+to the pages, or, where these are of a tag, to the chapters of that tag in
+Colab.
 """
 
 import argparse
 import ast
 import copy
+import functools
 import re
 import symtable
 import sys
@@ -32,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from chapters.checks import EXCEPTIONS, find
 from chapters.fair_help import with_help
+from tools.release import edition_of
 from tools.set_repo import repository_url
 from tools.times import KINDS as MACHINES
 from tools.times import duration
@@ -61,8 +64,11 @@ HEADS = {
         "solution and run it, then the `check` below it, which says whether "
         "it is right, or what to look at. Double-click the places for "
         "predictions and answers, and write a prediction before you run what "
-        "follows. Solutions and answers are on the [page of this chapter]"
-        "({name}.ipynb)."
+        "follows. Solutions and answers are in [the chapter]({name}.ipynb)."
+        "\n\nIn Colab first choose *File*, *Save a copy in Drive*: a notebook "
+        "opened by a link keeps nothing. To hand it in: *File*, *Download*, "
+        "*Download .ipynb*, and put your name in front, as in "
+        "`ada_{name}.ipynb`."
     ),
     "teacher": (
         "> **Teacher edition** of [this chapter]({name}.ipynb), with its "
@@ -382,7 +388,7 @@ def _questions(section: Section, name: str) -> Iterator[NotebookNode]:
         note = linked(
             "Write down a letter for each question, and why. Which answers "
             "hold, and what is wrong with the others, says the "
-            f"[page of this chapter]({name}.ipynb#Quiz).",
+            f"[quiz of the chapter]({name}.ipynb#Quiz).",
             "",
         )
         first.source = re.sub(
@@ -651,8 +657,37 @@ def _answered(cell: NotebookNode, at: dict) -> Iterator[NotebookNode]:
 # Links
 
 
+@functools.cache
+def cells_of(chapter: Path) -> dict[str, str]:
+    """The headings of a chapter, as links have them, and their cells' ids."""
+    found = {}
+    for cell in nbformat.read(chapter, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            for part in _parts(cell.source):
+                if begins := BEGINS.match(part):
+                    slug = begins[2].strip().replace(" ", "-")
+                    found.setdefault(slug, cell.id)
+    return found
+
+
+def chapters_in_colab() -> str:
+    """Where the chapters of this tree's tag are, or "" if it has none.
+
+    The pages on the web are those of main. They change while a term runs;
+    the tag does not.
+    """
+    if not (tag := edition_of(ROOT)):
+        return ""
+    path = repository_url().removeprefix("https://github.com/")
+    return (
+        f"https://colab.research.google.com/github/{path}/blob/{tag}/chapters/"
+    )
+
+
 def linked(source: str, name: str, folder: str = "chapters") -> str:
     """Lead links to other files to the pages, as a lone notebook needs them.
+
+    In a release links to chapters lead to those of its tag, in Colab.
 
     Args:
         source: Markdown of a file in `folder`.
@@ -663,6 +698,7 @@ def linked(source: str, name: str, folder: str = "chapters") -> str:
         repository_url().removeprefix("https://github.com/").partition("/")
     )
     pages = f"https://{owner}.github.io/{repository}/"
+    fixed = chapters_in_colab()
 
     def lead(found: re.Match) -> str:
         target, _, heading = found[1].partition("#")
@@ -671,10 +707,36 @@ def linked(source: str, name: str, folder: str = "chapters") -> str:
         path = (ROOT / folder / target).resolve().relative_to(ROOT)
         if path == Path("chapters", f"{name}.ipynb") and heading:
             return f"](#{heading})"
+        if fixed and path.suffix == ".ipynb":
+            # Colab knows headings by their cells alone.
+            cell = cells_of(ROOT / path).get(heading)
+            place = f"#scrollTo={cell}" if cell else ""
+            return f"]({fixed}{path.name}{place})"
         anchor = f"#{make_id(heading)}" if heading else ""
         return f"]({pages}{path.with_suffix('.html').as_posix()}{anchor})"
 
     return re.sub(r"\]\(([^)\s]+)\)", lead, source)
+
+
+def unpinned(text: str, pages: str) -> str:
+    """Lead a notebook's links to the chapters of a tag to pages instead.
+
+    Args:
+        text: the notebook's, as it was written.
+        pages: where the pages are, such as "../pages/".
+    """
+    if not (fixed := chapters_in_colab()):
+        return text
+
+    def lead(found: re.Match) -> str:
+        name, cell = found.groups()
+        headings = cells_of(ROOT / f"chapters/{name}.ipynb")
+        first = next((h for h, c in headings.items() if c == cell), "")
+        anchor = f"#{make_id(first)}" if first else ""
+        return f"{pages}chapters/{name}.html{anchor}"
+
+    address = rf"{re.escape(fixed)}(\w+)\.ipynb(?:#scrollTo=([\w-]+))?"
+    return re.sub(address, lead, text)
 
 
 # The command

@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tools.editions import unpinned
 from tools.handouts import chapters
 from utils.files import complete_file
 
@@ -150,7 +151,8 @@ def _editions(
                     )
                 content = file.read_bytes()
                 if ending == "ipynb":
-                    content = content.replace(address.encode(), b"../pages/")
+                    text = unpinned(content.decode(), "../pages/")
+                    content = text.replace(address, "../pages/").encode()
                 yield f"{folder}/{file.name}", content
 
 

@@ -397,10 +397,11 @@ untrained_16, trained_16 = None, None
 
 def check_1_6(answer):
     untrained, trained, errors = parts(
-        answer, "untrained", "trained", "errors"
+        answer, "untrained_16", "trained_16", "errors"
     )
     pictures = torch.randn(2, 1, 28, 28)
-    for name, net in (("untrained", untrained), ("trained", trained)):
+    nets = {"untrained_16": untrained, "trained_16": trained}
+    for name, net in nets.items():
         network(net, name)
         if not isinstance(net, nn.Sequential) or len(net) != 2:
             raise NotYet(f"{name} should be nn.Sequential(encoder, decoder).")
@@ -418,18 +419,18 @@ def check_1_6(answer):
     if {n: v.shape for n, v in before.items()} != {
         n: v.shape for n, v in after.items()
     }:
-        raise NotYet("untrained and trained are not the same architecture.")
+        raise NotYet("untrained_16 is of another architecture.")
     for name, value in before.items():
         if torch.equal(value, after[name]):
             part = "encoder" if name.startswith("0.") else "decoder"
             raise NotYet(
                 f"Training has not moved {name}, in the {part}. Does the "
-                "optimiser have the weights of both, and was `untrained` "
-                "copied (copy.deepcopy) before the training?"
+                "optimiser have the weights of both, and was "
+                "untrained_16 copied (copy.deepcopy) before the training?"
             )
-    copies = output(trained, pictures, "trained")
+    copies = output(trained, pictures, "trained_16")
     if torch.allclose(copies[0], copies[1], atol=1e-6):
-        raise NotYet("trained gives the same copy for two pictures.")
+        raise NotYet("trained_16 gives the same copy for two pictures.")
     if not isinstance(errors, dict):
         raise NotYet("errors should be a dictionary: PCA, autoencoder.")
     for name in ("PCA", "autoencoder"):

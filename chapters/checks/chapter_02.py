@@ -403,14 +403,14 @@ def check_2_6(answer):
         rows = {}
     if list(rows) != [row[0] for row in TABLE]:
         raise NotYet(
-            "The first part should be a table like CONVOLUTIONS, with its "
-            f"five rows; it is {described(apart)}."
+            "apart should be a table like CONVOLUTIONS, with its five rows; "
+            f"it is {described(apart)}."
         )
     for name, *row in TABLE:
         if name != "conv3" and rows[name] != (name, *row):
             raise NotYet(f"Only conv3 should change; {name} did.")
     if rows["conv3"] == TABLE[2]:
-        raise NotYet("conv3 still reads the maps of both cards.")
+        raise NotYet("In apart, conv3 still reads the maps of both cards.")
     if rows["conv3"] != (*TABLE[2][:-1], 2):
         raise NotYet("In conv3 only the number of groups should change, to 2.")
     weights, places = 384 * 9 * 256 // 2, 13**2
