@@ -366,7 +366,7 @@ def test_a_page_without_a_page_for_teachers(browser, address):
     url = f"{address}/distributed.html"
     with presented(browser, url) as (_, open_notes, wrong):
         notes = open_notes()
-        expect(notes.locator("#notes")).to_contain_text("No page for teachers")
+        expect(notes.locator("#notes")).to_contain_text("has no notes")
         expect(notes.locator("#rows-section")).to_be_hidden()
         notes.keyboard.press("c")
         expect(notes.locator("#run")).to_have_text("Pause")
