@@ -320,7 +320,7 @@ def test_the_network_is_really_gone(offline):
     assert "There is no network." in done.stderr
 
 
-@pytest.mark.long("two chapters from their zip, without a network")
+@pytest.mark.long("two student editions from their zip, without a network")
 @pytest.mark.parametrize("name", RUN)
 def test_an_edition_runs_without_a_network(unpacked, offline, name):
     notebook = unpacked["student"] / "student" / f"{name}.ipynb"
