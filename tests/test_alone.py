@@ -68,14 +68,14 @@ LOSE_THE_KERNEL = """
 import os
 from utils import training
 
-training.WORTH_KEEPING, save = 0, training.save_checkpoint
+training.WORTH_KEEPING = 0
 
-def save_and_die(path, parts, result):
-    save(path, parts, result)
+def keep_and_die(path, parts, result, keep=training.save_checkpoint):
+    keep(path, parts, result)
     if len(result["epochs"]) < result["recipe"]["epochs"]:
         os._exit(1)
 
-training.save_checkpoint = save_and_die
+training.save_checkpoint = keep_and_die
 """
 
 
