@@ -93,7 +93,9 @@ test: book
 	@echo "- each chapter alone in an empty folder, twice"
 	@echo "- the student editions of all chapters, as given and solved"
 	@echo "- the handouts of all chapters"
-	@echo "- two chapters from their zip, without a network"
+	@echo "- two student editions from their zip, without a network"
+	@echo "- the zips with a real handout"
+	@echo "- a training whose kernel is lost"
 	@echo "- every chapter once more as on a processor without AVX-512"
 
 test-all: test

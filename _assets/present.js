@@ -17,6 +17,7 @@
   "use strict";
   const TYPING = "input, textarea, select, [contenteditable], [role=slider]";
   const PRESSABLE = "button, summary, a[href]";
+  const ARROWS_LEAD = "[role=toolbar], [role=grid], [role=spinbutton]";
   const STEPS = {
     ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1,
     Home: -Infinity, End: Infinity,
@@ -392,6 +393,9 @@
       if (singleKeys()) SINGLE[key]();
     } else if (bar && key in STEPS) {
       if (key === " " && target.closest(PRESSABLE)) return;
+      // What a figure has used; and at the end of its buttons the screen stays.
+      if (event.defaultPrevented
+          || !key.startsWith("Page") && target.closest(ARROWS_LEAD)) return;
       event.preventDefault();
       turn(STEPS[key]);
     }

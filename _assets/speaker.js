@@ -170,7 +170,7 @@
     const { notes, quiz, screen } = told;
     if (!notes) {
       at.notes.replaceChildren(
-        make("p", "No page for teachers tells of this chapter."));
+        make("p", "This copy of the book has no notes on this page."));
       return;
     }
     const ids = new Set(screen.chains.flat());

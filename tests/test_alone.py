@@ -1,10 +1,12 @@
 """Chapters stand alone: in an empty folder, without d2l, twice in one kernel.
 
 tools/alone.py executes them, here in an environment with all packages but d2l,
-which it fetches from the package index, so that needs the network.
+which it fetches from the package index, so that needs the network. One student
+edition stands alone, too, and one chapter loses its kernel in a training.
 """
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,10 +16,12 @@ from nbformat import v4
 
 from tests.test_setup_cell import environment
 from tools import alone
+from tools.editions import edition
 
 ROOT = Path(__file__).parent.parent
 LISTED = (ROOT / "_toc.yml").read_text("utf-8")
 QUICKEST = "04_nin"
+RESUMED = "06_resnet"  # at smoke scale its training has two epochs
 CHAPTERS = [
     path.stem
     for path in sorted(ROOT.glob("chapters/*.ipynb"))
@@ -34,17 +38,84 @@ LONG = pytest.mark.long("each chapter alone in an empty folder, twice")
     ],
 )
 def test_a_chapter_stands_alone(tmp_path, python, chapter):
+    stands_alone(ROOT / f"chapters/{chapter}.ipynb", tmp_path, python)
+
+
+@LONG
+def test_a_student_edition_stands_alone(tmp_path, python):
+    chapter = nbformat.read(ROOT / f"chapters/{QUICKEST}.ipynb", 4)
+    notebook = tmp_path / f"{QUICKEST}.ipynb"
+    nbformat.write(edition(chapter, "student", QUICKEST), notebook)
+    stands_alone(notebook, tmp_path, python)
+
+
+def stands_alone(notebook: Path, folder: Path, python: Path) -> None:
     done = subprocess.run(
-        [python, ROOT / "tools/alone.py", ROOT / f"chapters/{chapter}.ipynb"],
-        cwd=tmp_path,
-        env=environment(tmp_path, ""),
+        [python, ROOT / "tools/alone.py", notebook],
+        cwd=folder,
+        env=environment(folder, ""),
         check=False,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{chapter}: " in done.stdout
+    assert f"{notebook.stem}: " in done.stdout
     assert "passed twice" in done.stdout
+
+
+# Ends the kernel when the first epoch of one training is kept.
+LOSE_THE_KERNEL = """
+import os
+from utils import training
+
+training.WORTH_KEEPING = 0
+
+def keep_and_die(path, parts, result, keep=training.save_checkpoint):
+    keep(path, parts, result)
+    if (result["name"], len(result["epochs"])) == ("NAME", 1):
+        os._exit(1)
+
+training.save_checkpoint = keep_and_die
+"""
+
+
+@pytest.mark.long("a training whose kernel is lost")
+def test_a_chapter_whose_kernel_was_lost_goes_on(tmp_path, monkeypatch):
+    """All cells again, in the same folder: that is what README promises.
+
+    Its first training goes on because the set-up cell names a folder for such
+    ones, its long one, of two epochs, because it names a file.
+    """
+    monkeypatch.delenv("BOOK_RESUME", raising=False)
+    url = alone.repository(tmp_path)
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    kept = folder / "book/checkpoints"
+
+    def run(lost_in: str = "") -> list[str]:
+        """Run all cells in a new kernel; return which trainings went on."""
+        chapter = nbformat.read(ROOT / f"chapters/{RESUMED}.ipynb", 4)
+        for cell in chapter.cells:  # what is there after was said in this run
+            is_fact = alone.FACT in cell.metadata.get("tags", [])
+            if cell.cell_type == "code" and not is_fact:
+                cell.outputs = []
+        if lost_in:
+            source = LOSE_THE_KERNEL.replace("NAME", lost_in)
+            chapter.cells.insert(2, v4.new_code_cell(source))
+            with pytest.raises(alone.Failed, match="died"):
+                alone.execute(chapter, folder, url, ("only",))
+        else:
+            alone.execute(chapter, folder, url, ("only",))
+        said = "".join(alone.shown(cell) for cell in chapter.cells)
+        return re.findall(r"continuing after epoch (.*)\n", said)
+
+    assert run(lost_in="plain-20") == []
+    (first,) = kept.iterdir()
+    assert run(lost_in="ResNet-20") == [f"1 of {first.name}"]
+    (second,) = kept.iterdir()
+    assert second != first
+    assert run() == [f"1 of {second.name}"]
+    assert not [*kept.iterdir()], "all is done, and nothing is left over"
 
 
 def notebook(*sources, tags=(), text=""):

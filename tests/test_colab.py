@@ -1,12 +1,14 @@
 """Chapters and helpers hold on Colab, which has IPython 7.34 and Python 3.13.
 
-Both are judged from outside, in seconds. Ruff knows the grammar of every
-Python. The wheel of IPython 7.34 is fetched, which needs the network, and
-read: what its input transformer makes of a cell, and which names and arguments
-it has. tests/test_alone.py runs the chapters.
+So do both editions of each chapter, whose stubs are no cells of it. All are
+judged from outside, in seconds. Ruff knows the grammar of every Python. The
+wheel of IPython 7.34 is fetched, which needs the network, and read: what its
+input transformer makes of a cell, and which names and arguments it has.
+tests/test_alone.py runs the chapters.
 """
 
 import ast
+import functools
 import importlib.util
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from types import ModuleType
 
 import nbformat
 import pytest
+
+from tools.editions import KINDS, edition
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -29,12 +33,24 @@ REMOVED = {
 }
 
 
+@functools.cache
+def notebooks() -> dict[str, nbformat.NotebookNode]:
+    """All chapters and all editions of them, by name."""
+    found = {}
+    for path in CHAPTERS:
+        chapter = nbformat.read(path, as_version=4)
+        found[path.stem] = chapter
+        for kind in KINDS:
+            found[f"{path.stem}, {kind}"] = edition(chapter, kind, path.stem)
+    return found
+
+
 def cells() -> dict[str, str]:
-    """The code cells of all chapters, by chapter and id."""
+    """The code cells of all these, by notebook and id."""
     return {
-        f"{path.stem}, cell {cell.id}": cell.source
-        for path in CHAPTERS
-        for cell in nbformat.read(path, as_version=4).cells
+        f"{name}, cell {cell.id}": cell.source
+        for name, notebook in notebooks().items()
+        for cell in notebook.cells
         if cell.cell_type == "code"
     }
 
@@ -66,10 +82,19 @@ def lint(python: str, *paths: Path, source: str | None = None) -> str:
     return done.stdout if done.returncode else ""
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    """Write all notebooks into one folder."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    for name, notebook in notebooks().items():
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    return folder
+
+
 @pytest.mark.parametrize("python", PYTHONS)
-def test_all_of_it_can_be_read(python):
+def test_all_of_it_can_be_read(python, written):
     places = ROOT / "chapters", ROOT / "utils", ROOT / "tools/setup_cell.py"
-    assert lint(python, *places) == ""
+    assert lint(python, *places, written) == ""
 
 
 def test_what_one_python_cannot_read_is_found(tmp_path):

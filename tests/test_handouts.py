@@ -34,6 +34,7 @@ ALL = [
 ]
 # Of a student's handout, in the fonts of Debian, which are wide.
 MOST_PAGES = 40
+MOST_BYTES = 3_000_000
 A4 = (595, 842)
 ROOM = ".handout-room"
 MARGIN = 45  # points; the foot of a page stands in it
@@ -56,6 +57,7 @@ class Printed:
     """A handout as a PDF reader has it."""
 
     def __init__(self, pdf: bytes, blocks: list[str] = ()):
+        self.bytes = len(pdf)
         self.blocks = blocks  # the text of what is to stay in one piece
         self.reader = PdfReader(io.BytesIO(pdf))
         read = [self._read(page) for page in self.reader.pages]
@@ -212,6 +214,7 @@ def test_answers_are_in_the_teachers_handout_only(printed, site, name):
 def test_it_is_a_good_pdf(printed, site, name, kind):
     """Tagged, with outline, title and language; A4; all fonts in it."""
     pdf = printed(name, kind)
+    assert 100_000 < pdf.bytes < MOST_BYTES
     assert pdf.root["/MarkInfo"]["/Marked"] and "/StructTreeRoot" in pdf.root
     assert pdf.root["/Lang"] == "en"
     assert kind in pdf.reader.metadata.title

@@ -366,7 +366,7 @@ def test_a_page_without_a_page_for_teachers(browser, address):
     url = f"{address}/distributed.html"
     with presented(browser, url) as (_, open_notes, wrong):
         notes = open_notes()
-        expect(notes.locator("#notes")).to_contain_text("No page for teachers")
+        expect(notes.locator("#notes")).to_contain_text("has no notes")
         expect(notes.locator("#rows-section")).to_be_hidden()
         notes.keyboard.press("c")
         expect(notes.locator("#run")).to_have_text("Pause")
@@ -498,6 +498,41 @@ def test_a_clicker_turns_although_the_mouse_was_in_a_slider(browser, address):
         field.click()
         page.keyboard.press("PageUp")
         assert screen_of(page) == here - 1
+
+
+def test_a_figure_is_operated_while_presenting(browser, address):
+    """By mouse and by keys, which lead within it and turn no screen."""
+    url = f"{address}/{CHAPTER}.html"
+    wall = {"width": 1920, "height": 1080}
+    with presented(browser, url, viewport=wall) as (page, _, wrong):
+        page.evaluate("bookPresenter.do.show('take-a-block-out')")
+        viewer = page.locator(".network_viewer")
+        while not viewer.is_visible():
+            page.keyboard.press("ArrowRight")
+        says = viewer.locator(".network_viewer-summary")
+        expect(says).to_have_text(re.compile("^All blocks on.*says airplane"))
+        here = screen_of(page)
+
+        viewer.get_by_role("button", name="truck").click()
+        expect(says).to_have_text(re.compile("^All blocks on.*says truck"))
+        viewer.get_by_role("switch", name="Block 3").click()
+        expect(says).to_have_text(re.compile("^Off: 3. The"))
+        stands = page.evaluate("scrollY")
+        for key in ("ArrowRight", "Enter"):
+            page.keyboard.press(key)
+        expect(says).to_have_text(re.compile("^Off: 3, 4. The"))
+        page.keyboard.press("Home")
+        page.keyboard.press(" ")
+        expect(says).to_have_text(re.compile("^Off: 1, 3, 4. The"))
+        for _ in range(12):  # past the last one
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        expect(says).to_have_text(re.compile("^Off: 1, 3, 4, 9. The"))
+        assert (screen_of(page), page.evaluate("scrollY")) == (here, stands)
+
+        page.keyboard.press("PageUp")
+        assert screen_of(page) == here - 1, "a clicker turns all the same"
+        assert wrong == []
 
 
 def swipe(page: Page, client, x: int, y: int, dx: int, dy: int = 0) -> None:

@@ -6,6 +6,7 @@ release is tried on a repository that holds little more than the names.
 
 import copy
 import datetime
+import json
 import re
 import shutil
 import subprocess
@@ -16,11 +17,13 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 import yaml
+from nbformat import v4
 
 from _ext import bookext
 from tests.test_setup_cell import MARK, NO_GPU, WHO, environment
 from tools import editions, release
 from tools.set_repo import repository_url, set_repository
+from utils.chapters import code_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = "_config.yml _toc.yml CHANGELOG.md CITATION.cff README.md".split()
@@ -49,6 +52,16 @@ def begin(folder: Path) -> None:
     git(folder, "commit", "-q", "-m", "The book")
 
 
+def verify(folder: Path) -> None:
+    """Note all chapters as `make verify` does, without running them."""
+    noted = {
+        path.stem: {"code_hash": code_hash(json.loads(path.read_text()))}
+        for path in folder.glob("chapters/*.ipynb")
+    }
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results/verified.json").write_text(json.dumps(noted))
+
+
 @pytest.fixture(scope="module")
 def book(tmp_path_factory) -> Path:
     """The book's repository, of which an edition was made."""
@@ -66,6 +79,7 @@ def book(tmp_path_factory) -> Path:
     (folder / "CHANGELOG.md").write_text(changelog, "utf-8")
     if release.edition_of(folder):  # these tests run in an edition
         release.pin(folder, "")
+    verify(folder)
     begin(folder)
     stat = release.release(folder, NAME, DAY)
     assert "CITATION.cff" in stat and "08_comparison.ipynb" in stat
@@ -349,6 +363,31 @@ def test_nothing_is_new(little):
     (little / "CHANGELOG.md").write_text(changelog, "utf-8")
     git(little, "commit", "-qam", "Nothing")
     assert "says nothing under `## Unreleased`" in refused(little, "2028.1")
+
+
+def test_chapters_that_were_not_verified_as_they_stand(little):
+    (little / "chapters").mkdir()
+    for name in ("01_a", "02_b"):
+        notebook = v4.new_notebook(cells=[v4.new_code_cell("x = 1")])
+        nbformat.write(notebook, little / f"chapters/{name}.ipynb")
+    git(little, "add", ".")
+    git(little, "commit", "-qm", "Two chapters")
+    why = refused(little, "2028.1")
+    assert "the code of 01_a, 02_b was changed" in why
+    assert "Type make verify, and" in why
+
+    verify(little)
+    notebook.cells[0].source = "x = 2"
+    nbformat.write(notebook, little / "chapters/02_b.ipynb")
+    git(little, "add", ".")
+    git(little, "commit", "-qm", "One of them edited")
+    why = refused(little, "2028.1")
+    assert "the code of 02_b was changed" in why
+    assert "Type make verify CHAPTER=02_b, and" in why
+
+    verify(little)
+    git(little, "commit", "-qam", "Verified")
+    release.release(little, "2028.1", DAY)
 
 
 @pytest.mark.parametrize("commit", ["name and date", "leads to itself"])

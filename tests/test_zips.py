@@ -1,9 +1,10 @@
 """The zips for a room without a network: whole, and usable as they unpack.
 
-Notebooks and handouts are stand-ins here, for other tests look at those; pages
-and helpers are the real ones.
+Handouts are stand-ins, but for one that is printed in a test that is long; all
+else is real.
 """
 
+import io
 import os
 import re
 import shutil
@@ -15,12 +16,15 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from nbformat import v4
 from packaging.requirements import Requirement
+from playwright.sync_api import expect
+from pypdf import PdfReader
 
 from tests.test_pages import CHAPTERS, ROOT, look, site
+from tests.test_presenter import presented
 from tools import editions as notebooks
 from tools import zips
+from tools.editions import edition
 from tools.set_repo import repository_url
 from tools.zips import STEMS, Missing, contents, pack
 
@@ -28,10 +32,12 @@ __all__ = ["site"]
 
 NAMES = [chapter.removeprefix("chapters/") for chapter in CHAPTERS]
 KINDS = list(STEMS)
-MOST = 45_000_000  # bytes
+RUN = ["06_resnet", "08_comparison"]  # from their zip; 8 reads other chapters
+PRINTED = "03_vgg"
+MOST = 20_000_000  # bytes less handouts; test_handouts.py says how large those
 CELL = (ROOT / "tools/setup_cell.py").read_text("utf-8")
 OWNER, NAME = repository_url().split("/")[-2:]
-PAGE = f"https://{OWNER}.github.io/{NAME}/chapters/03_vgg.html"
+HOME = f"https://{OWNER}.github.io/{NAME}/"
 # Whoever asks the network gets an error at once, as in a room without one.
 NO_NETWORK = """import socket
 
@@ -62,17 +68,15 @@ chapters.checks.check("6.7", lambda n: 0)
 
 @pytest.fixture(scope="module")
 def editions(tmp_path_factory) -> Path:
-    """Make a folder of notebooks and handouts that stand for the real ones."""
+    """Make a folder of notebooks, and handouts that stand for real ones."""
     folder = tmp_path_factory.mktemp("editions")
     for kind in KINDS:
         (folder / kind).mkdir()
-        for name in NAMES:
-            cells = [
-                v4.new_markdown_cell(f"[A page]({PAGE}#the-block)", id="a"),
-                v4.new_code_cell(CELL, id="b"),
-            ]
-            notebook = v4.new_notebook(cells=cells)
-            nbformat.write(notebook, folder / kind / f"{name}.ipynb")
+        for name in {*NAMES, *RUN}:
+            chapter = nbformat.read(ROOT / f"chapters/{name}.ipynb", 4)
+            notes = (ROOT / f"teaching/{name[:2]}.md").read_text("utf-8")
+            made = edition(chapter, kind, name, notes=notes)
+            nbformat.write(made, folder / kind / f"{name}.ipynb")
             (folder / kind / f"{name}.pdf").write_bytes(b"%PDF-1.4 " * 99)
     return folder
 
@@ -81,7 +85,8 @@ def editions(tmp_path_factory) -> Path:
 def packed(editions, site, tmp_path_factory) -> dict[str, Path]:
     """Pack both zips."""
     folder = tmp_path_factory.mktemp("zips")
-    return {kind: pack(kind, folder, editions=editions) for kind in KINDS}
+    where = {"editions": editions, "names": sorted({*NAMES, *RUN})}
+    return {kind: pack(kind, folder, **where) for kind in KINDS}
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +161,16 @@ def answers() -> list[str]:
     return found
 
 
+def misconceptions() -> list[str]:
+    """How what students think begins, in all listed plans."""
+    found = []
+    for name in NAMES:
+        text = (ROOT / f"teaching/{name[:2]}.md").read_text("utf-8")
+        rows = text.partition("## Misconceptions")[2].partition("\n## ")[0]
+        found += re.findall(r"^\| ([^\n*`<&|'\"]{12,45})", rows, re.M)[1:]
+    return [text.strip() for text in found]
+
+
 def test_students_get_nothing_of_the_teachers(unpacked):
     texts = {
         kind: "".join(
@@ -165,9 +180,10 @@ def test_students_get_nothing_of_the_teachers(unpacked):
         )
         for kind, folder in unpacked.items()
     }
-    assert len(answers()) > 20
-    assert [text for text in answers() if text in texts["student"]] == []
-    assert [text for text in answers() if text not in texts["teacher"]] == []
+    assert len(answers()) > 20 and len(misconceptions()) > 40
+    for secrets in (answers(), misconceptions()):
+        assert [text for text in secrets if text in texts["student"]] == []
+        assert [text for text in secrets if text not in texts["teacher"]] == []
     plan = unpacked["student"] / "pages/teaching/06.html"
     assert "is for teachers" in plan.read_text("utf-8")
     assert not [*unpacked["student"].rglob("concept_test.xml")]
@@ -200,7 +216,8 @@ def test_equal_input_gives_equal_bytes(editions, packed, tmp_path):
     again = shutil.copytree(editions, tmp_path / "editions")
     for file in again.rglob("*"):
         os.utime(file, (0, 0))
-    second = pack("student", tmp_path, editions=again)
+    names = sorted({*NAMES, *RUN})
+    second = pack("student", tmp_path, editions=again, names=names)
     assert second.read_bytes() == packed["student"].read_bytes()
 
 
@@ -244,11 +261,33 @@ def test_pages_open_from_the_folder(browser, unpacked, kind, page):
     assert look(browser, url, axe=False) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_presenter_mode_has_the_notes_of_the_teachers_zip(
+    browser, unpacked, kind
+):
+    url = (unpacked[kind] / "pages/chapters/06_resnet.html").as_uri()
+    with presented(browser, url) as (page, open_notes, wrong):
+        notes = open_notes()
+        page.evaluate("bookPresenter.do.show('what-it-is-not')")
+        expect(notes.locator("#title")).to_have_text("What it is not")
+        said = notes.locator("#notes")
+        if kind == "student":
+            none = "This copy of the book has no notes on this page."
+            expect(said).to_have_text(none)
+            expect(notes.locator("#rows-section")).to_be_hidden()
+        else:
+            expect(said).to_contain_text("What students think")
+        assert wrong == []
+
+
 def test_notebooks_lead_to_the_pages(unpacked):
     for kind, folder in unpacked.items():
         notebook = folder / kind / "06_resnet.ipynb"
-        first = nbformat.read(notebook, as_version=4).cells[0].source
-        assert first == "[A page](../pages/chapters/03_vgg.html#the-block)"
+        text = notebook.read_text("utf-8")
+        assert HOME not in text
+        led = set(re.findall(r"\]\((\.\./pages/[^)#\s]+)", text))
+        assert len(led) > 4
+        assert [to for to in led if not (notebook.parent / to).exists()] == []
         page = (folder / "pages/chapters/06_resnet.html").read_text("utf-8")
         (source,) = re.findall(r'"(\.[^"]*/06_resnet\.ipynb)"', page)
         assert source == f"../../{kind}/06_resnet.ipynb"
@@ -296,11 +335,10 @@ def test_the_network_is_really_gone(offline):
     assert "There is no network." in done.stderr
 
 
-@pytest.mark.long("two chapters from their zip, without a network")
-@pytest.mark.parametrize("name", ["06_resnet", "08_comparison"])
-def test_a_chapter_runs_without_a_network(unpacked, offline, name):
+@pytest.mark.long("two student editions from their zip, without a network")
+@pytest.mark.parametrize("name", RUN)
+def test_an_edition_runs_without_a_network(unpacked, offline, name):
     notebook = unpacked["student"] / "student" / f"{name}.ipynb"
-    shutil.copy(ROOT / "chapters" / f"{name}.ipynb", notebook)
     runner = "from nbclient.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", runner, "--inplace", "--timeout=300", notebook],
@@ -312,8 +350,48 @@ def test_a_chapter_runs_without_a_network(unpacked, offline, name):
     )
     assert done.returncode == 0, done.stderr
     cells = nbformat.read(notebook, as_version=4).cells
-    shown = "".join(str(cell.get("outputs", "")) for cell in cells)
-    assert "smoke" in shown, "these are the outputs that it was stored with"
+    checks = [cell for cell in cells if "check" in cell.metadata]
+    assert len(checks) >= 4
+    for cell in checks:
+        assert ": not yet." in cell.outputs[0].text
+
+
+# As `make editions` does, in a process of its own, which has its own browser.
+MAKE = """
+import sys
+from pathlib import Path
+from tools import editions, handouts, zips
+
+name, folder = sys.argv[1], Path(sys.argv.pop())
+editions.FOLDER = handouts.EDITIONS = folder
+assert editions.main([name]) == 0
+handouts.main()
+for kind in zips.STEMS:
+    print(zips.pack(kind, folder, editions=folder, names=[name]))
+"""
+
+
+@pytest.mark.long("the zips with a real handout")
+def test_what_the_three_tools_make_goes_together(site):
+    folder = ROOT / "_build/editions-tested"
+    shutil.rmtree(folder, ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MAKE, PRINTED, folder],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for kind, stem in STEMS.items():
+        with zipfile.ZipFile(folder / f"{stem}.zip") as packed:
+            notebook, pdf = (
+                packed.read(f"{stem}/{kind}/{PRINTED}.{ending}")
+                for ending in ("ipynb", "pdf")
+            )
+        assert nbformat.reads(notebook, 4).metadata.edition.kind == kind
+        assert kind in PdfReader(io.BytesIO(pdf)).metadata.title
+    shutil.rmtree(folder)
 
 
 # What is missing

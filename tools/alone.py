@@ -72,13 +72,19 @@ def repository(folder: Path) -> str:
     return work.as_uri()
 
 
-def execute(notebook: NotebookNode, folder: Path, url: str) -> dict:
+def execute(
+    notebook: NotebookNode,
+    folder: Path,
+    url: str,
+    turns: tuple[str, ...] = ("first", "second"),
+) -> dict:
     """Execute a chapter in a folder, twice in one kernel.
 
     Args:
         notebook: the chapter; its outputs are replaced.
         folder: where it runs.
         url: the repository from which its set-up cell fetches the book.
+        turns: what each time is called that it runs.
 
     Returns:
         What is noted of it: hash of the code, date, scale, device, versions.
@@ -102,7 +108,7 @@ def execute(notebook: NotebookNode, folder: Path, url: str) -> dict:
     cells = [*enumerate(notebook.cells)]
     try:
         with client.setup_kernel(env=settings):
-            for turn in ("first", "second"):
+            for turn in turns:
                 for number, cell in cells:
                     if cell.cell_type == "code":
                         client.execute_cell(cell, number)

@@ -16,6 +16,7 @@ stops the script leaves everything as it was. Nothing is pushed.
 """
 
 import datetime
+import json
 import re
 import subprocess
 import sys
@@ -23,6 +24,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from utils.chapters import code_hash
+
 VERSION = re.compile(r"(20\d\d)\.([1-9]\d*)(?:-([a-z][a-z0-9]*))?")
 RELEASED = re.compile(rf"^## ({VERSION.pattern}) - ", re.MULTILINE)
 EDITION = re.compile(r'^edition = "(.*)"', re.MULTILINE)
@@ -71,6 +76,18 @@ def notes(changelog: str, section: str) -> str:
     return re.split("^## ", "".join(after), flags=re.MULTILINE)[0].strip()
 
 
+def unverified(root: Path) -> list[str]:
+    """The chapters whose code is not the one that `make verify` noted."""
+    record = root / "results/verified.json"
+    known = json.loads(record.read_text("utf-8")) if record.exists() else {}
+    return [
+        path.stem
+        for path in sorted((root / "chapters").glob("*.ipynb"))
+        if known.get(path.stem, {}).get("code_hash")
+        != code_hash(json.loads(path.read_text("utf-8")))
+    ]
+
+
 def check(root: Path, version: str) -> None:
     """Look whether this edition can be made of this checkout.
 
@@ -111,6 +128,13 @@ def check(root: Path, version: str) -> None:
         raise Refused(
             "CHANGELOG.md says nothing under `## Unreleased`. Write there "
             "what is new for readers, and commit it"
+        )
+    if old := unverified(root):
+        which = f" CHAPTER={old[0]}" * (len(old) == 1)
+        raise Refused(
+            f"the code of {', '.join(old)} was changed since it last ran "
+            f"alone in an empty folder. Type make verify{which}, and commit "
+            "results/verified.json"
         )
 
 

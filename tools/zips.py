@@ -5,12 +5,14 @@
 
 Each unpacks to one folder with the pages, the notebooks and handouts of its
 edition (the teacher's has both), and what the notebooks import and read. The
-students' has no pages for teachers; solutions are in its pages, folded, as
-in the public book. Equal input gives equal bytes.
+students' has no pages for teachers, and presenter mode shows no notes in it;
+solutions are in its pages, folded, as in the public book. Equal input gives
+equal bytes.
 """
 
 import importlib.metadata
 import json
+import os
 import re
 import sys
 import tomllib
@@ -125,6 +127,8 @@ def _pages(site: Path, kind: str) -> Iterator[tuple[str, bytes]]:
                 content = STUB.encode()
             if name == "search-sections.js":
                 content = _without_teaching(content)
+            if name == "speaker-notes.js":  # the plans, misconceptions
+                content = b"window.bookNotes = {};\n"
         yield f"pages/{name}", content
 
 
@@ -271,7 +275,7 @@ def main() -> None:
         for kind in STEMS:
             path = pack(kind)
             size = path.stat().st_size / 1e6
-            print(f"{path.relative_to(ROOT)}: {size:.1f} MB")
+            print(f"{os.path.relpath(path)}: {size:.1f} MB")
     except Missing as reason:
         sys.exit(str(reason))
 
