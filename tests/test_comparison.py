@@ -355,28 +355,3 @@ def test_chapters_are_read_in_silence_and_by_name(tmp_path, capsys):
     assert "double" not in definitions(file)
     assert definitions(file, "double")["double"](2) == 4
     assert capsys.readouterr().out == ""
-
-
-def missing_logs(protocol, folder):
-    """Runs with their three seeds and experiments with one, if not there."""
-    wanted = [
-        f"{run}-seed{seed}" for run in protocol.RUNS for seed in (0, 1, 2)
-    ]
-    wanted += [f"{name}-seed0" for name in protocol.EXPERIMENTS]
-    return [name for name in wanted if not (folder / f"{name}.json").exists()]
-
-
-def test_every_log_of_the_grid_is_there(protocol):
-    if "08_comparison" not in (CHAPTERS.parent / "_toc.yml").read_text():
-        pytest.skip("not in the table of contents yet")
-    assert missing_logs(protocol, results.RESULTS / "08_comparison") == []
-
-
-def test_a_log_that_is_missing_is_named(protocol, tmp_path):
-    everything = missing_logs(protocol, tmp_path)
-    assert len(everything) == 3 * len(protocol.RUNS) + len(
-        protocol.EXPERIMENTS
-    )
-    for name in everything[1:]:
-        (tmp_path / f"{name}.json").touch()
-    assert missing_logs(protocol, tmp_path) == everything[:1]

@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+import yaml
 from nbformat import v4
 
 from tools import record as recorder
@@ -261,6 +262,19 @@ def strays(files: list[Path]) -> list[str]:
 @pytest.mark.parametrize("file", LOGS, ids=lambda file: file.stem)
 def test_the_log_belongs_to_its_chapter(file):
     assert not problems(file, file.parent.name)
+
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+LISTED = [
+    Path(entry["file"]).name
+    for entry in TOC["chapters"]
+    if entry["file"].startswith("chapters/")
+]
+
+
+@pytest.mark.parametrize("chapter", LISTED)
+def test_no_log_is_missing(chapter):
+    assert recorder.missing(chapter) == ([], [])
 
 
 def test_there_are_logs_and_each_is_a_run_of_its_own():

@@ -15,7 +15,7 @@ The chapter's cells tagged `definition` say what there is to record:
   and train with utils.training.fit. One that was stopped leaves nothing.
 - PRECISION, if there is one, names the precision of some of them.
 - SEEDS, if there is one, says of some how many seeds the chapter wants, from 0
-  on; of the others it wants three.
+  on; of the others it wants as many as are there, and three where none is.
 
 The log goes to results/<chapter>/ and is what the chapter's tables are made
 from. By its digest a test sees whether somebody has edited it. Checkpoints go
@@ -59,7 +59,7 @@ from utils.scale import current_scale
 
 # The source of data that no file holds, such as the stripes of chapter 6.
 MADE_HERE = "made in the chapter"
-SEEDS = 3  # of each run and experiment, where the chapter names no other
+SEEDS = 3  # of a run or experiment that has none, unless the chapter says
 
 
 def parts_of(run: tuple) -> tuple:
@@ -149,9 +149,11 @@ def missing(chapter: str, root: Path = ROOT) -> tuple[list[str], list[str]]:
     experiments, runs = names.get("EXPERIMENTS", {}), names.get("RUNS", {})
     now, later = [], []
     for name in [*experiments, *runs]:
+        there = len([*root.glob(f"results/{chapter}/{name}-seed*.json")])
+        wanted = names.get("SEEDS", {}).get(name, there or SEEDS)
         logs = [
             f"results/{chapter}/{name}-seed{seed}.json"
-            for seed in range(names.get("SEEDS", {}).get(name, SEEDS))
+            for seed in range(wanted)
         ]
         logs = [log for log in logs if not (root / log).exists()]
         if logs and name in runs:
