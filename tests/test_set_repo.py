@@ -15,9 +15,9 @@ FOLDERS = "_assets _ext chapters teaching tests tools utils".split()
 FOLDERS += [".ci", ".github"]
 SUFFIXES = {".md", ".yml", ".cff", ".toml", ".ipynb", ".py", ".js", ".html"}
 # Addresses that can only mean this book: they lead to its own chapters and
-# workflows, or are fields for it.
+# workflows, or are fields for it. YOU stands for a teacher's own name.
 OWN = re.compile(
-    r"colab\.research\.google\.com/github/([\w-]+/[\w.-]+)/blob"
+    r"colab\.research\.google\.com/github/((?!YOU/)[\w-]+/[\w.-]+)/blob"
     r"|github\.com/([\w-]+/[\w.-]+)/(?:actions|blob/main/chapters)"
     r"|repository-code: https://github\.com/(\S+)"
     r"|book_url = \W+https://github\.com/([\w-]+/[\w.-]+)"
