@@ -417,9 +417,7 @@ def wrong_links(notebook):
 @each_kind
 @each_chapter
 def test_links_lead_from_a_lone_notebook(name, kind):
-    draft = "08_comparison" not in editions.listed()
-    wrong = wrong_links(made(name, kind))
-    assert [w for w in wrong if not (draft and "08_comparison" in w)] == []
+    assert wrong_links(made(name, kind)) == []
 
 
 def test_a_wrong_link_is_found(monkeypatch):

@@ -43,7 +43,13 @@ GLOSSARY, BIBLIOGRAPHY = (
 )
 
 # Bold at the beginning of an item, and a definition all the same.
-AT_THE_START = {"Alternating flips.", "GELU", "Label smoothing.", "One cycle."}
+AT_THE_START = {
+    "Alternating flips.",
+    "GELU",
+    "Label smoothing.",
+    "Latency",
+    "One cycle.",
+}
 # By chapter, what is bold within a sentence and no term, with the reason.
 NO_TERMS = {
     1: {
@@ -92,10 +98,19 @@ NO_TERMS = {
         "twice.": "a result",
         "DenseNet-B": "the version of a network",
     },
+    8: {
+        "The verdict is about our experiment": "stressed",
+        "a pair is ranked when its difference is larger than three standard "
+        "errors, and each side has three seeds. Every other pair is "
+        "undecided.": "the rule",
+        "error": "a column of a table",
+        "verdict": "a column of a table",
+    },
 }
 # A term that the glossary has under a noun.
 NOUNS = {
     "fine-tuned": "fine-tuning",
+    "pool": "pooled spread",
     "silent": "silent map",
     "test": "test set",
     "test images": "test set",
