@@ -26,7 +26,8 @@ numbers first. Half an hour is meant for it, and nobody has measured that yet.
 
 Read the wrong answers first: a class that agrees on one needs that section
 again. Then compare the class's means before and after, question by question.
-What less than half of a class has right after the course wants another lesson.
+A question that fewer than half answer correctly after the course needs another
+lesson.
 
 Its {{download}}`Moodle file <concept_test.xml>` imports into Moodle under
 *Question bank*, *Import*, *Moodle XML format*; where a course has several

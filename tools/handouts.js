@@ -111,9 +111,10 @@
     if (fold.matches(".choice")) showChoice(fold);
     else if (!student || isData(fold)) showFold(fold);
     else if (isHint(fold)) keepHint(fold);
-    else if (section.id === "find-the-bug") {
-      // What follows the answer speaks of it.
-      while (fold.nextSibling) fold.nextSibling.remove();
+    else if (section.id.startsWith("find-the-")) {
+      // What follows the answer, up to the next heading, speaks of it.
+      while (fold.nextSibling && fold.nextSibling.nodeName !== "SECTION")
+        fold.nextSibling.remove();
       fold.replaceWith(lines(7, "What is wrong, and which check would have found it?"));
     } else if (fold.matches(".numeric")) fold.replaceWith(lines(1, "Answer"));
     else (fold.closest(".tag_solution") ?? fold).remove();
