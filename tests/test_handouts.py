@@ -352,7 +352,8 @@ data-mounted><div class="lab-guess"><label>First, a guess: how deep?</label>
 <p>Before the answer.</p>
 <details><summary>The answer</summary><p>THE BUG.</p></details>
 <p>It was THE BUG.</p>
-<section id="how-many"><h3>How many?</h3><p>More of THAT.</p></section></section>
+<section id="how-many"><h3>How many?</h3><p>More of THAT.</p></section>
+</section>
 <section id="exercises"><h2>Exercises</h2>
 <section id="exercise-9-1"><h3>Exercise 9.1</h3><p>Do it.</p>
 <div class="cell tag_hide-cell tag_solution"><details class="admonition hide
