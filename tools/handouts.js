@@ -50,7 +50,7 @@
 
   // Code that teaches nothing on paper: lists of imports, what only draws, what
   // reads or defines recorded runs. The notebook has it, and what it shows stays.
-  const IMPORTS = /^\s*((from\s+\S+\s+)?import\s+(\([^)]*\)|[^\n(]*)|print\("scale:.*|#.*)\s*$/gm;
+  const IMPORTS = /^\s*((from\s+\S+\s+)?import\s+(\([^)]*\)|[^\n(]*)|\w+ = chapter\(.*|print\("scale:.*|#.*)\s*$/gm;
   const RECORDS = /\brecorded\(|^(RUNS|EXPERIMENTS)\b/m;
   const DRAWS = /\bplt\.|\bshow_\w+\(|\bplot_history\(/;
   const TEACHES = /\b(def|class) |\bfit\(/;
