@@ -284,6 +284,20 @@ def test_a_log_that_is_shown_is_a_fact(output):
     assert "read from a log" in "\n".join(rules.problems(notebook))
 
 
+def test_a_log_that_is_read_by_the_chapters_own_function_is_a_fact():
+    notebook = good_chapter()
+    cell = notebook.cells[FIRST_FACT]
+    cell.source = (
+        "def logs():\n    return recorded('09_net', 'a')\n"
+        "def means():\n    return [log for log in logs()]\nmeans()"
+    )
+    assert "read from a log" not in "\n".join(rules.problems(notebook))
+    cell.metadata = nbformat.from_dict({})
+    assert "read from a log" in "\n".join(rules.problems(notebook))
+    cell.source = cell.source.replace("recorded(", "invented(")
+    assert "read from a log" not in "\n".join(rules.problems(notebook))
+
+
 def test_a_chart_of_a_log_is_a_fact_since_it_carries_its_data():
     notebook = good_chapter()
     cell = notebook.cells[FIGURE]
