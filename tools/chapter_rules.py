@@ -528,6 +528,25 @@ def has_exercises(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def folds_have_names(notebook: NotebookNode) -> list[str]:
+    """A page says of each folded cell what is in it, open or closed."""
+    found = []
+    for label, cell in _cells(notebook, "code"):
+        if not {"hide-cell", "hide-input"} & set(_tags(cell)):
+            continue
+        names = "Show the code", "Hide the code"
+        if title := re.match(r"# @title (Solution .*)", cell.source):
+            names = title[1], title[1]
+        fold = cell.metadata.get("mystnb", {})
+        kinds = "code_prompt_show", "code_prompt_hide"
+        found += [
+            f'{label}: is folded; set mystnb {kind} to "{name}"'
+            for kind, name in zip(kinds, names, strict=True)
+            if fold.get(kind) != name
+        ]
+    return found
+
+
 def _repeated(items):
     return sorted({item for item in items if items.count(item) > 1})
 
@@ -667,6 +686,7 @@ RULES = (
     cites_its_results,
     has_sources,
     has_exercises,
+    folds_have_names,
     has_quiz,
     has_sound_numbers,
 )
