@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+import torch
 import yaml
 from docutils.nodes import make_id
 from nbformat import NotebookNode
@@ -790,6 +791,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # for small sums more of them take longer
     failed = 0
     for name in options.chapters or listed():
         try:
