@@ -35,6 +35,8 @@ lesson.
 
 **In class.** Project this page, for votes by show of hands: what an option
 stands for, and which idea a question exposes, stay folded until you open them.
+If you have tried it yourself, press *Start again* at its end first, for what
+you chose stays marked.
 
 **On paper.** Printed, this page has every fold open, so take its
 {{download}}`paper form <concept_test_form.html>`: the questions, boxes to tick
