@@ -97,7 +97,7 @@ ul li::before {{
   display: inline-block;
   width: min(95mm, 70%);
 }}
-.hint {{ background: #eee; padding: 0.6em 1em; }}
+.hint {{ background: #eee; margin-top: 1em; padding: 0.6em 1em; }}
 section {{ break-before: page; padding-top: 2em; }}
 table {{ border-collapse: collapse; margin-top: 1em; }}
 th, td {{ padding: 0.15em 1.2em 0.15em 0; text-align: left; }}
@@ -187,7 +187,7 @@ def page(asked: list[dict]) -> str:
 
 def on_paper(words: str) -> str:
     """HTML, with no line that ends between a number and its sign."""
-    return re.sub(r" (?=[%×])|(?<=×) ", "&nbsp;", html.escape(words))
+    return re.sub(r" (?=[%×−])|(?<=×) ", "&nbsp;", html.escape(words))
 
 
 def form(asked: list[dict]) -> str:
