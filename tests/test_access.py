@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests import access_checks
-from tests.access_checks import CHECKS, sittings, unknown
+from tests.access_checks import CHECKS, axe, sittings, unknown
 from tests.figure_checks import ROOT
 from tests.test_pages import BELOW, CHAPTERS, PAGES, address, opened, site
 from tools.accessibility import table
@@ -154,6 +154,29 @@ def test_presenter_from_anywhere(browser, address):
         page.locator("article input:visible").first.focus()
         page.keyboard.press("Escape")
         assert place.count() == 0
+        assert found == []
+
+
+@pytest.mark.long("every reader's needs on every page")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_presenter_passes_axe_in_every_state(browser, address, scheme):
+    """On the screens with a figure, code, exercises; enlarged, and blank."""
+    url = f"{address}/{CHAPTER}.html#present"
+    with opened(browser, url, width=1920, scheme=scheme) as (page, found):
+        page.locator(".present-place").wait_for()
+        for kind in ("figure", ".cell_input", "#exercises", ".choice"):
+            while not page.locator(f"article {kind}:visible").count():
+                page.keyboard.press("ArrowRight")
+            assert axe(page) == [], kind
+            page.keyboard.press("b")
+            page.locator(".present-blank").wait_for()
+            assert axe(page) == [], "blank"
+            page.keyboard.press("b")
+            if kind == "figure":
+                page.keyboard.press("z")
+                page.locator(".present-enlarged").wait_for()
+                assert axe(page) == [], "enlarged"
+                page.keyboard.press("z")
         assert found == []
 
 

@@ -36,6 +36,10 @@ SOLUTION = {
     "cellView": "form",
     "jupyter": {"outputs_hidden": True, "source_hidden": True},
     "tags": ["hide-cell", "solution"],
+    "mystnb": {
+        "code_prompt_show": "Solution 2.1",
+        "code_prompt_hide": "Solution 2.1",
+    },
 }
 FACT = {"tags": ["nbval-check-output"]}
 
@@ -284,6 +288,20 @@ def test_a_log_that_is_shown_is_a_fact(output):
     assert "read from a log" in "\n".join(rules.problems(notebook))
 
 
+def test_a_log_that_is_read_by_the_chapters_own_function_is_a_fact():
+    notebook = good_chapter()
+    cell = notebook.cells[FIRST_FACT]
+    cell.source = (
+        "def logs():\n    return recorded('09_net', 'a')\n"
+        "def means():\n    return [log for log in logs()]\nmeans()"
+    )
+    assert "read from a log" not in "\n".join(rules.problems(notebook))
+    cell.metadata = nbformat.from_dict({})
+    assert "read from a log" in "\n".join(rules.problems(notebook))
+    cell.source = cell.source.replace("recorded(", "invented(")
+    assert "read from a log" not in "\n".join(rules.problems(notebook))
+
+
 def test_a_chart_of_a_log_is_a_fact_since_it_carries_its_data():
     notebook = good_chapter()
     cell = notebook.cells[FIGURE]
@@ -304,6 +322,18 @@ def test_a_chart_carries_its_data():
     assert "end the cell with ChartData" in "\n".join(rules.problems(notebook))
     cell.outputs[-1] = shown(DATA)
     assert rules.problems(notebook) == []
+
+
+def test_a_fold_has_a_name():
+    notebook = good_chapter()
+    cell = notebook.cells[SOLVED]
+    cell.metadata.mystnb.code_prompt_hide = "Hide code cell content"
+    found = rules.problems(stamp(notebook))
+    assert 'set mystnb code_prompt_hide to "Solution 2.1"' in "".join(found)
+    assert len(found) == 1
+    folded = notebook.cells[FIRST_FACT]
+    folded.metadata.tags.append("hide-input")
+    assert 'to "Show the code"' in "\n".join(rules.problems(notebook))
 
 
 def test_a_log_that_is_only_drawn_is_no_fact():

@@ -406,6 +406,23 @@ def test_the_sentences_of_the_page_hold_for_the_record():
     assert max(gaps(log, "AlexNet")) < 1e-4
     for one, other in zip(whole, halves, strict=True):
         assert one > 10 * other and other < 1e-4
+    curves = log["curves"]
+    by_seed = zip(
+        curves["one"]["ResNet-20"],
+        curves["two"]["ResNet-20"],
+        curves["one"]["ResNet-20, halves"],
+        strict=True,
+    )
+    beyond_rounding = [
+        [
+            abs(one["train_loss"] - two["train_loss"])
+            > 10 * abs(half["train_loss"] - two["train_loss"])
+            for one, two, half in zip(*seed, strict=True)
+        ]
+        for seed in by_seed
+    ]
+    first, *later = zip(*beyond_rounding, strict=True)
+    assert sum(first) == 1 and all(map(all, later))
     runs = log["curves"]["one"]["ResNet-20"]
     last = [run[-1]["train_loss"] for run in runs]
     assert max(last) - min(last) > 5 * max(whole)
@@ -421,6 +438,12 @@ def test_the_sentences_of_the_page_hold_for_the_record():
         > x["averaged"]["most"] - x["averaged"]["least"]
     }
     assert clear == {"AlexNet, 227 pixels"}
+    slower_each_time = {
+        name
+        for name, x in log["times"].items()
+        if x["averaged"]["least"] > x["alone"]["most"]
+    }
+    assert slower_each_time == clear | {"vgg-bn", "densenet"}
     work = {
         name: log["costs"][name]["macs"] / log["costs"][name]["parameters"]
         for name, x in log["times"].items()

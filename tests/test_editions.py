@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from chapters import fair_help
-from chapters.checks import EXCEPTIONS, find
+from chapters.checks import EXCEPTIONS, check, find
 from tools import editions
 from tools.chapter_rules import headings
 from tools.editions import FOLDED, Unfit, edition, is_solution, linked
@@ -307,6 +307,44 @@ def test_long_cells_say_how_long(name):
             )
             before = teacher.cells[place - 1].source
             assert before.startswith("> **Time**") == (slowest > 5)
+
+
+@each_chapter
+def test_wrong_answers_stand_below_each_exercise_that_is_checked(name):
+    """With whole sentences."""
+    known = {
+        number: cell.source.split("\n> - ")[1:]
+        for cell in made(name, "teacher").cells
+        if (note := cell.metadata.get("note", "")).startswith("mistakes-")
+        and (number := note.removeprefix("mistakes-"))
+    }
+    text = "\n".join(cell.source for cell in chapter(name).cells)
+    exercises = re.findall(r"(?m)^### Exercise (\d+\.\d+)", text)
+    assert [*known] == [n for n in exercises if n not in EXCEPTIONS]
+    for lines in known.values():
+        assert len(lines) >= 3
+        for line in lines:
+            assert re.fullmatch(
+                r"[^\u201c]+: \u201c[^\u2026]+[.?!]\u201d", line
+            )
+
+
+@pytest.mark.parametrize("number", ["6.2", "8.1"])
+def test_of_a_wrong_answer_stands_what_check_says(number, capsys):
+    notes = {
+        cell.metadata.get("note"): cell.source
+        for chapter in CHAPTERS
+        if chapter.startswith(f"0{number[0]}")
+        for cell in made(chapter, "teacher").cells
+    }
+    _, *lines = notes[f"mistakes-{number}"].split("\n> - ")
+    for one, line in zip(find(number, "wrong")(), lines, strict=True):
+        check(number, one.answer)
+        said = " ".join(capsys.readouterr().out.split())
+        what, _, says = line.removesuffix("\u201d").partition(": \u201c")
+        assert said == f"Exercise {number}: not yet. {says}"
+        assert what.startswith(one.what)
+        assert one.copied == what.endswith("(a way around the work)")
 
 
 @each_chapter

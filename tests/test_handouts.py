@@ -207,6 +207,8 @@ def test_answers_are_in_the_teachers_handout_only(printed, site, name):
     assert [text for text in answers + exam if text not in teacher] == []
     assert [text for text in hints if text not in student] == []
     assert squeezed("Name") in student and squeezed("Name") not in teacher[:80]
+    for prompt in ("code cell", "Show the code", "Hide the code"):
+        assert squeezed(prompt) not in student + teacher
 
 
 @pytest.mark.parametrize("kind", KINDS)

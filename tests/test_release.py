@@ -27,6 +27,7 @@ from utils.chapters import code_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = "_config.yml _toc.yml CHANGELOG.md CITATION.cff README.md".split()
+PAGE = "teaching/editions.md"
 FOLDERS = "_ext chapters tools utils".split()
 DAY = datetime.date(2099, 2, 1)
 NAME = "2099.10"  # YAML reads it as 2099.1, where it may
@@ -69,8 +70,9 @@ def book(tmp_path_factory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", ".*", "samples")
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for name in FILES:
-        shutil.copy(ROOT / name, folder)
+    (folder / PAGE).parent.mkdir()
+    for name in [*FILES, PAGE]:
+        shutil.copy(ROOT / name, folder / name)
     (folder / MARK).parent.mkdir()
     (folder / MARK).touch()
     changelog = (folder / "CHANGELOG.md").read_text("utf-8")
@@ -103,6 +105,8 @@ def changed(book: Path, old: str, new: str) -> set[str]:
 
 def test_what_a_release_changes(book):
     news = {"CHANGELOG.md", "CITATION.cff"}
+    if "None is released yet" in git(book, "show", f"main~2:{PAGE}"):
+        news.add(PAGE)
     assert changed(book, "main~2", "main~1") == news
     chapters = {f"chapters/{p.name}" for p in ROOT.glob("chapters/*.ipynb")}
     leads = {"_config.yml", "tools/setup_cell.py"} | chapters
@@ -112,6 +116,19 @@ def test_what_a_release_changes(book):
         book, "rev-parse", "main~1"
     )
     assert git(book, "status", "--porcelain") == ""
+
+
+def test_a_page_says_that_there_is_no_edition_until_there_is_one(book):
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    page = (ROOT / PAGE).read_text("utf-8")
+    said = "None is released yet" in page
+    assert said == (not release.RELEASED.search(changelog))
+    before, _, after = page.partition("<!-- until the first edition -->\n")
+    after = after.partition("<!-- /until the first edition -->\n\n")[2]
+    for commit in ("main", NAME):
+        left = git(book, "show", f"{commit}:{PAGE}")
+        assert left == (before + after).strip("\n")
+        assert "None is released yet" not in left
 
 
 def test_main_is_never_pinned(book):
@@ -279,8 +296,10 @@ def test_an_edition_can_move_to_a_fork(edition):
 def little(tmp_path) -> Path:
     """A repository with the places that a release writes to."""
     folder = tmp_path / "little"
-    (folder / "tools").mkdir(parents=True)
+    for name in ("teaching", "tools"):
+        (folder / name).mkdir(parents=True)
     for name, text in {
+        PAGE: "# Editions\n\nThere are some.\n",
         "CHANGELOG.md": "# Changes\n\n## Unreleased\n\n- News.\n\n"
         "## 2027.9 - 2027-01-01\n\n- Old.\n",
         "CITATION.cff": 'title: x\nversion: "2027.9"\n'

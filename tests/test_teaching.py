@@ -32,6 +32,7 @@ PAGES = sorted(TEACHING.glob("*.md"))
 AWAY = {
     "repo:issues",
     "repo:releases",
+    "source:README.md",
     "https://research.google.com/colaboratory/runtime-version-faq.html",
     "https://github.com/googlecolab/colabtools/issues/6081",
 }
@@ -159,6 +160,21 @@ def test_plan(name):
     source = "\n".join(c.source for c in cells if "## Quiz" in c.source)
     asked = {int(n) for n in re.findall(r"(?m)^\*\*(\d+)\. ", source)}
     assert quiz <= asked
+
+
+def test_what_plan_7_says_of_the_tables_of_chapter_8():
+    """ResNet-20 leads the DenseNet for certain in the first one alone."""
+    cells = nbformat.read(ROOT / "chapters/08_comparison.ipynb", 4).cells
+    printed = {
+        cell.id: "".join(output.get("text", "") for output in cell.outputs)
+        for cell in cells
+        if cell.id in ("short-matrix", "long-matrix", "fashion-matrix")
+    }
+    pair = "undecided: ResNet-20 and DenseNet-40, +"
+    assert [pair in text for text in printed.values()] == [False, True, True]
+    (short,) = (cell for cell in cells if cell.id == "short-table")
+    shown = short.outputs[0]["data"]["text/plain"]
+    assert 0 < shown.index("ResNet-20") < shown.index("DenseNet-40")
 
 
 GOOD = """

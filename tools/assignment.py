@@ -7,7 +7,6 @@ points. teaching/grading.md says how it goes on.
 """
 
 import argparse
-import copy
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -37,21 +36,25 @@ from chapters.checks import grade as check
 
 
 def assignment(
-    notebook: NotebookNode, points: Mapping[str, int]
+    chapter: NotebookNode, name: str, points: Mapping[str, int]
 ) -> NotebookNode:
-    """Make a student edition into the source of an assignment.
+    """Make a chapter's student edition into the source of an assignment.
+
+    It does not say where the solutions are.
 
     Args:
-        notebook: a student edition, left as it is.
+        chapter: it is left as it is.
+        name: of the chapter's file, such as "06_resnet".
         points: of the exercises to keep, by their number, such as "6.1". One
             without a check is kept with its place for an answer, and gives
             none.
 
     Raises:
-        ValueError: one of them is not there.
+        Unfit: no student edition can be made of the chapter.
+        ValueError: one of the exercises is not there.
     """
-    sections = sections_of(notebook)
-    made = copy.deepcopy(notebook)
+    made = edition(chapter, "student", name, graded=True)
+    sections = sections_of(made)
     made.cells = [
         cell
         for section in sections
@@ -129,9 +132,7 @@ def write(
             raise ValueError(f"There is no chapter {chapter}.")
         made.setdefault(found[0], {})[number] = int(points or 1)
     notebooks = {
-        chapter: assignment(
-            edition(nbformat.read(chapter, 4), "student", chapter.stem), wanted
-        )
+        chapter: assignment(nbformat.read(chapter, 4), chapter.stem, wanted)
         for chapter, wanted in made.items()
     }
     for number in [one for wanted in made.values() for one in wanted]:

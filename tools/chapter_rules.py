@@ -257,16 +257,48 @@ def is_plain_python(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def _called(tree: ast.AST) -> set[str]:
+    """Names of the functions that a piece of code calls."""
+    return {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+
+def _log_readers(trees: list[ast.AST]) -> set[str]:
+    """`recorded`, and the chapter's functions that call it, or one of them."""
+    calls_of = {
+        node.name: _called(node)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
+    readers, before = {"recorded"}, set()
+    while readers != before:
+        before = readers
+        readers = before | {
+            name for name, calls in calls_of.items() if calls & before
+        }
+    return readers
+
+
 def reads_its_logs_as_facts(notebook: NotebookNode) -> list[str]:
     """What is shown of a recorded log is compared with it in every test.
 
     So a page cannot keep a number that its log no longer holds, be it
     printed, the value of a cell, a table or the data of a chart.
     """
+    trees = {}
+    for label, cell in _cells(notebook, "code"):
+        with contextlib.suppress(SyntaxError):  # another rule's business
+            trees[label] = ast.parse(cell.source)
+    readers = _log_readers(list(trees.values()))
     return [
         f"{label}: shows what it read from a log; tag it {FACT}"
         for label, cell in _cells(notebook, "code")
-        if "recorded(" in cell.source
+        if label in trees
+        and _called(trees[label]) & readers
         and _words(cell)
         and FACT not in _tags(cell)
     ]
@@ -496,6 +528,25 @@ def has_exercises(notebook: NotebookNode) -> list[str]:
     return found
 
 
+def folds_have_names(notebook: NotebookNode) -> list[str]:
+    """A page says of each folded cell what is in it, open or closed."""
+    found = []
+    for label, cell in _cells(notebook, "code"):
+        if not {"hide-cell", "hide-input"} & set(_tags(cell)):
+            continue
+        names = "Show the code", "Hide the code"
+        if title := re.match(r"# @title (Solution .*)", cell.source):
+            names = title[1], title[1]
+        fold = cell.metadata.get("mystnb", {})
+        kinds = "code_prompt_show", "code_prompt_hide"
+        found += [
+            f'{label}: is folded; set mystnb {kind} to "{name}"'
+            for kind, name in zip(kinds, names, strict=True)
+            if fold.get(kind) != name
+        ]
+    return found
+
+
 def _repeated(items):
     return sorted({item for item in items if items.count(item) > 1})
 
@@ -635,6 +686,7 @@ RULES = (
     cites_its_results,
     has_sources,
     has_exercises,
+    folds_have_names,
     has_quiz,
     has_sound_numbers,
 )

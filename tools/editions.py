@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
+import torch
 import yaml
 from docutils.nodes import make_id
 from nbformat import NotebookNode
@@ -32,7 +33,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from chapters.checks import EXCEPTIONS, find
+from chapters.checks import EXCEPTIONS, find, verdict
 from chapters.fair_help import with_help
 from tools.release import edition_of
 from tools.set_repo import repository_url
@@ -64,8 +65,8 @@ HEADS = {
         "solution and run it, then the `check` below it, which says whether "
         "it is right, or what to look at. Double-click the places for "
         "predictions and answers, and write a prediction before you run what "
-        "follows. Solutions and answers are in [the chapter]({name}.ipynb)."
-        "\n\nIn Colab first choose *File*, *Save a copy in Drive*: a notebook "
+        "follows.{answers}\n\n"
+        "In Colab first choose *File*, *Save a copy in Drive*: a notebook "
         "opened by a link keeps nothing. To hand it in: *File*, *Download*, "
         "*Download .ipynb*, and put your name in front, as in "
         "`ada_{name}.ipynb`."
@@ -77,6 +78,14 @@ HEADS = {
         "correct the chapter or its page in `teaching/`, then `make editions`."
     ),
 }
+
+
+# Where solutions and answers are; homework for a mark does not say it.
+ANSWERS = " Solutions and answers are in [the chapter]({name}.ipynb)."
+QUIZ_ANSWERS = (
+    " Which answers hold, and what is wrong with the others, says the [quiz "
+    "of the chapter]({name}.ipynb#Quiz)."
+)
 
 
 class Unfit(Exception):
@@ -104,6 +113,7 @@ def edition(
     *,
     notes: str = "",
     outputs: bool | None = None,
+    graded: bool = False,
 ) -> NotebookNode:
     """Make one edition of a chapter.
 
@@ -119,6 +129,7 @@ def edition(
         notes: the page of teaching/ on the chapter, for the teacher edition.
         outputs: keep those of the cells that are shown; by default the
             student edition keeps none, since outputs tell what comes out.
+        graded: do not lead students to solutions and answers.
 
     Raises:
         Unfit: a solution has no stub or no check, or later cells need it; an
@@ -134,7 +145,7 @@ def edition(
         if section.exercise:
             section.cells[0].source = _with_help(section.cells[0].source)
     if kind == "student":
-        top, cells = [], _student(sections, name)
+        top, cells = [], _student(sections, name, graded)
         cells.append(_place("help", "Help that I had, and from whom"))
     else:
         page = _Notes(notes, name)
@@ -142,7 +153,8 @@ def edition(
         times = notebook.metadata.get("book", {}).get("times", {})
         cells = _teacher(sections, page, times)
     title, *rest = cells
-    head = linked(HEADS[kind].format(name=name), "")
+    answers = "" if graded else ANSWERS.format(name=name)
+    head = linked(HEADS[kind].format(name=name, answers=answers), "")
     about = new_markdown_cell(head, id="edition")
     made = copy.deepcopy(notebook)
     made.cells = [title, about, *top, *rest]
@@ -218,7 +230,9 @@ def check_of(exercise: str, solution: NotebookNode) -> str:
 # The student edition
 
 
-def _student(sections: list[Section], name: str) -> list[NotebookNode]:
+def _student(
+    sections: list[Section], name: str, graded: bool
+) -> list[NotebookNode]:
     """The cells of the student edition."""
     cells, cut = [], []
     for section in sections:
@@ -227,7 +241,7 @@ def _student(sections: list[Section], name: str) -> list[NotebookNode]:
         elif section.title.startswith("Find the "):
             shown = [*_bug(section)]
         else:
-            shown = [*_questions(section, name)]
+            shown = [*_questions(section, name, graded)]
         left_out = [
             cell
             for cell in section.cells
@@ -381,16 +395,15 @@ def _is_hint(found: re.Match) -> bool:
     return found["summary"].strip() == "A hint"
 
 
-def _questions(section: Section, name: str) -> Iterator[NotebookNode]:
+def _questions(
+    section: Section, name: str, graded: bool
+) -> Iterator[NotebookNode]:
     """Any other section; in the quiz, also where its answers are."""
     if section.title == "Quiz":
         first = section.cells[0]
-        note = linked(
-            "Write down a letter for each question, and why. Which answers "
-            "hold, and what is wrong with the others, says the "
-            f"[quiz of the chapter]({name}.ipynb#Quiz).",
-            "",
-        )
+        note = "Write down a letter for each question, and why."
+        if not graded:
+            note += linked(QUIZ_ANSWERS.format(name=name), "")
         first.source = re.sub(
             r"\A(## Quiz\n).*?(?=^\*\*1\.)",
             lambda found: f"{found[1]}\n{note}\n\n",
@@ -605,18 +618,20 @@ def _took(cell: NotebookNode, times: dict) -> str:
 
 
 def _mistakes(exercise: str) -> str:
-    """The wrong answers that an exercise's check knows."""
+    """The wrong answers that an exercise's check knows, each asked anew."""
     wrong = find(exercise, "wrong")
     if not wrong:
         return ""
+    start = f"Exercise {exercise}: not yet."
     lines = [
-        f"- {one.what}: \u201c\u2026 {one.hint} \u2026\u201d"
-        + " (a way around the work)" * one.copied
-        for one in wrong()
+        "**Wrong answers** that `check` knows, and what it says behind "
+        f"\u201c{start}\u201d:\n"
     ]
-    return "\n".join(
-        ["**Wrong answers** that `check` knows, and what it says:\n", *lines]
-    )
+    for one in wrong():
+        says = verdict(exercise, one.answer)[1].removeprefix(f"{start} ")
+        around = " (a way around the work)" * one.copied
+        lines.append(f"- {one.what}{around}: \u201c{says}\u201d")
+    return "\n".join(lines)
 
 
 def _opened(source: str) -> str:
@@ -776,6 +791,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER")
     options = parser.parse_args(arguments)
+    torch.set_num_threads(1)  # for small sums more of them take longer
     failed = 0
     for name in options.chapters or listed():
         try:

@@ -272,16 +272,16 @@ def cost_table(log: dict) -> str:
 def time_table(log: dict) -> str:
     rows = []
     for name, measured in log["times"].items():
-        alone, both = (
-            {key: 1000 * value for key, value in measured[kind].items()}
-            for kind in ("alone", "averaged")
-        )
-        added = both["median"] / alone["median"] - 1
-        extremes = f"{both['least']:,.0f} to {both['most']:,.0f}"
-        times = alone["median"], both["median"], extremes, added
-        rows.append((title(name), measured["images"], *times))
-    head = {"network": "", "images each": "d", "alone, ms": ",.0f"}
-    head |= {"averaged, ms": ",.0f", "least to most": ">", "added": "+.0%"}
+        kinds = measured["alone"], measured["averaged"]
+        times = [
+            f"{1000 * kind['median']:,.0f} "
+            f"({1000 * kind['least']:,.0f} to {1000 * kind['most']:,.0f})"
+            for kind in kinds
+        ]
+        added = kinds[1]["median"] / kinds[0]["median"] - 1
+        rows.append((title(name), measured["images"], *times, added))
+    head = {"network": "", "images each": "d", "alone, ms": ">"}
+    head |= {"averaged, ms": ">", "added": "+.0%"}
     return Table(head, rows, f"What a step takes. {NETWORKS}")._repr_html_()
 
 

@@ -6,8 +6,9 @@
 An edition is named by its year and its number in that year; a fork may add a
 word of its own, as in 2027.1-leeds. The script makes two commits. The first
 belongs to main: the changelog's section Unreleased gets the name and the date,
-and CITATION.cff cites them. The second belongs to the edition alone: the links
-of the pages and the set-up cell of the chapters lead to its tag, so that its
+CITATION.cff cites them, and what teaching/editions.md says as long as there is
+no edition goes. The second belongs to the edition alone: the links of the
+pages and the set-up cell of the chapters lead to its tag, so that its
 notebooks fetch its own helpers. That one carries the tag, and main goes on
 from the first.
 
@@ -31,6 +32,10 @@ from utils.chapters import code_hash
 VERSION = re.compile(r"(20\d\d)\.([1-9]\d*)(?:-([a-z][a-z0-9]*))?")
 RELEASED = re.compile(rf"^## ({VERSION.pattern}) - ", re.MULTILINE)
 EDITION = re.compile(r'^edition = "(.*)"', re.MULTILINE)
+NONE_YET = re.compile(  # in teaching/editions.md
+    r"^<!-- until the first edition -->\n.*?^<!-- /until .*? -->\n+",
+    re.DOTALL | re.MULTILINE,
+)
 BRANCH = re.compile(r"^  branch: .*$", re.MULTILINE)
 
 
@@ -154,10 +159,16 @@ def replace(path: Path, pattern: re.Pattern, new: str) -> None:
 
 
 def name(root: Path, version: str, day: datetime.date) -> None:
-    """Write name and date of an edition into changelog and citation."""
+    """Write name and date of an edition where they stand.
+
+    That is in the changelog and in the citation; and the page for teachers
+    does not say any longer that there is no edition.
+    """
     heading = re.compile("^## Unreleased$", re.MULTILINE)
     both = f"## Unreleased\n\n## {version} - {day}"
     replace(root / "CHANGELOG.md", heading, both)
+    page = root / "teaching/editions.md"
+    page.write_text(NONE_YET.sub("", page.read_text("utf-8")), "utf-8")
     path = root / "CITATION.cff"
     cited = re.sub(
         r"^(version|date-released): .*\n",

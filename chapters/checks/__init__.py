@@ -42,7 +42,7 @@ def check(exercise: str, answer) -> None:
         exercise: its number, such as "2.3".
         answer: what the exercise's target says; functions without brackets.
     """
-    print(textwrap.fill(_sentence(str(exercise), answer)[1], 79))
+    print(textwrap.fill(verdict(str(exercise), answer)[1], 79))
 
 
 class NotRight(Exception):
@@ -67,7 +67,7 @@ def grade(exercise: str, answer) -> None:
     """
     with capture_output():
         try:
-            right, sentence = _sentence(str(exercise), answer)
+            right, sentence = verdict(str(exercise), answer)
         except BaseException as error:  # such as the grader's interrupt
             right = False
             sentence = (
@@ -94,8 +94,13 @@ def find(exercise: str, kind: str):
     return getattr(found, f"{kind}_{chapter}_{number}", None)
 
 
-def _sentence(exercise, answer):
-    """Whether an answer is right, and what is said of it."""
+def verdict(exercise: str, answer) -> tuple[bool, str]:
+    """Whether an answer is right, and the sentence that `check` prints.
+
+    Args:
+        exercise: its number, such as "2.3".
+        answer: what the exercise's target says; functions without brackets.
+    """
     if exercise in EXCEPTIONS:
         return (
             False,

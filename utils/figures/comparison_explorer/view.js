@@ -101,8 +101,8 @@ function mount(element, data) {
     make("p", { class: "caption" }, "The Pareto line joins the networks to " +
       "which none is preferable; their marks are filled. Preferable is what " +
       "costs no more, errs no more, and is better in one of the two. The " +
-      "line goes by the means: where the ranges of two networks overlap, " +
-      "other seeds may change their order. ", spread), summary,
+      "line goes by the means alone, whether the rule of the chapter ranks " +
+      "two networks or not. ", spread), summary,
     make("div", { class: "card" },
       make("p", { class: "title" }, who, " ", link), layers, values,
       make("p", { class: "caption" }, "Latency is the median of all " +
