@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup, Tag
 from pypdf import PdfReader
 
 from tests.test_pages import CHAPTERS, ROOT, site
-from tools import handouts
+from tools import concept_test, handouts
 from tools.handouts import KINDS, handout, pdf_of, steady
 
 __all__ = ["site"]
@@ -557,3 +557,40 @@ def test_what_changes_from_print_to_print_is_made_steady():
     two = b"/CreationDate (D:20270202) /ID (node00000031) (node00000045)"
     assert steady(one) == steady(two) != one
     assert len(steady(one)) == len(one)
+
+
+@pytest.fixture(scope="module")
+def paper(browser) -> Printed:
+    """Print the concept test on paper, once."""
+    return Printed(handouts.concept_test(browser))
+
+
+def test_the_concept_test_has_its_key_on_a_page_of_its_own(paper):
+    asked = concept_test.questions()
+    *pages, key = paper.pages
+    assert len(pages) == 3 and "Name" in pages[0]
+    assert "Key" in key and not any("Key" in page for page in pages)
+    for number, question in enumerate(asked, 1):
+        texts = [text for text, _, _ in concept_test.options(question)]
+        whole = [f"{number}.{question['question']}"]
+        whole += [f"{a}{text}" for a, text in zip("ABCD", texts, strict=True)]
+        whole = squeezed("".join(whole))
+        assert [whole in squeezed(page) for page in pages].count(True) == 1
+        idea = squeezed(question["misconception"])
+        row = (
+            f"{number}{question['place']}{int(question['chapter'][:2])}{idea}"
+        )
+        assert row in squeezed(key)
+        assert not any(idea in squeezed(page) for page in pages)
+
+
+def test_the_concept_test_is_a_good_pdf(paper):
+    assert paper.root["/MarkInfo"]["/Marked"] and paper.root["/Lang"] == "en"
+    assert paper.reader.metadata.title == "Concept test on paper"
+    assert paper.headings() == ["Concept test", "Key"]
+    assert paper.addresses() == [] and all(paper.fonts().values())
+    for page in paper.reader.pages:
+        assert [round(x) for x in page.mediabox[2:]] == pytest.approx(
+            A4, abs=1
+        )
+        assert "Print this page" not in page.extract_text()

@@ -1,5 +1,5 @@
 """The pages for teachers: plans that add up, links that land, a concept test
-whose page and Moodle file are those of its source."""
+whose page, paper form and Moodle file are those of its source."""
 
 import ast
 import collections
@@ -8,11 +8,13 @@ import html
 import math
 import re
 from pathlib import Path
+from statistics import NormalDist
 from xml.etree import ElementTree
 
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from tools import concept_test
 
@@ -402,14 +404,9 @@ def test_what_no_plan_shows_is_found():
 
 
 def test_concept_test_is_up_to_date():
-    asked = concept_test.questions()
-    how = "run python tools/concept_test.py"
-    for name, made in (
-        ("md", concept_test.page(asked)),
-        ("xml", concept_test.moodle(asked)),
-    ):
-        written = (TEACHING / f"concept_test.{name}").read_text("utf-8")
-        assert written == made, how
+    how = "after `make setup`: .venv/bin/python tools/concept_test.py"
+    for name, made in concept_test.files().items():
+        assert (TEACHING / name).read_text("utf-8") == made, how
 
 
 def test_concept_test_is_a_fair_test():
@@ -421,9 +418,154 @@ def test_concept_test_is_a_fair_test():
     for one in ("question", "misconception"):
         assert len({question[one] for question in asked}) == 20
     for question in asked:
+        texts, says, _ = zip(*concept_test.options(question), strict=True)
+        assert len({*texts}) == 4 and all(says)
+        said = [question["question"], question["misconception"], *texts, *says]
+        signs = re.findall(r"[$`<*\\]|!\[", " ".join(said))
+        assert not signs, f"not plain text: {question['question']}"
+
+
+def words(text: str) -> set[str]:
+    """The words and numbers of a text."""
+    text = html.unescape(re.sub(r"<[^>]*>", " ", text)).lower()
+    return set(re.findall(r"\d[\d.,]*\d|\w+", text))
+
+
+@functools.cache
+def quiz(name: str) -> dict[str, set[str]]:
+    """The words of each question of a chapter's quiz, and of its options."""
+    cells = nbformat.read(ROOT / f"chapters/{name}.ipynb", 4).cells
+    text = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    text = text.partition("\n## Quiz\n")[2].partition("\n## ")[0]
+    asked = re.split(r"(?m)^\*\*(\d+)\. ", text)[1:]
+    return {
+        number: words(
+            " ".join(re.findall(r"\A.*|<summary>.*</summary>", question))
+        )
+        for number, question in zip(asked[::2], asked[1::2], strict=True)
+    }
+
+
+# Of the words of two questions, options included: those that are in both. It
+# takes no notice of which is longer. Two questions on one topic share up to
+# 23 %; those of a quiz with another number or phrase shared a third and more.
+MOST_SHARED = 0.25
+
+
+def repeated(asked: list[dict]) -> list[str]:
+    """Questions of the concept test whose answer a quiz has given away."""
+    found = []
+    for n, question in enumerate(asked, 1):
         texts = [text for text, _, _ in concept_test.options(question)]
-        assert len({*texts}) == 4
-        assert all(says for _, says, _ in concept_test.options(question))
+        ours = words(" ".join([question["question"], *texts]))
+        for number, theirs in quiz(question["chapter"]).items():
+            share = len(ours & theirs) / len(ours | theirs)
+            if share > MOST_SHARED:
+                found.append(
+                    f"Question {n} of the concept test and question {number} "
+                    f"of the quiz of {question['chapter']} share {share:.0%} "
+                    f"of their words, more than {MOST_SHARED:.0%}. Students "
+                    "know the quiz: ask about another situation."
+                )
+    return found
+
+
+def test_no_question_is_one_of_a_quiz():
+    asked = concept_test.questions()
+    assert all(len(quiz(question["chapter"])) >= 5 for question in asked)
+    assert repeated(asked) == []
+
+
+def test_a_question_of_a_quiz_is_found():
+    old = {
+        "chapter": "06_resnet",
+        "question": "You train five seeds and report the best one's test "
+        "accuracy. What is wrong?",
+        "place": "D",
+        "right": "The test set has chosen, and luck is reported",
+        "because": "",
+        "wrong": [
+            ("Nothing, if the other four are available on request", ""),
+            ("Five seeds are too few to find the best", ""),
+            ("The seeds should have been equal", ""),
+        ],
+    }
+    asked = concept_test.questions()
+    (found,) = repeated([*asked[:16], old, *asked[17:]])
+    assert found.startswith("Question 17 of the concept test and question 5 ")
+    assert "quiz of 06_resnet share" in found
+
+
+def numbers(text: str) -> list[float]:
+    """All numbers of a text; commas may group their digits."""
+    found = re.findall(r"−?\d+(?:,\d{3})*(?:\.\d+)?", text)
+    return [float(n.replace(",", "").replace("−", "-")) for n in found]
+
+
+# From the numbers of a question those of its options, in order: one is right,
+# the others are made by mistakes.
+SUMS = {
+    2: lambda pixels, drawn, trained: [
+        trained - drawn,
+        trained - pixels,
+        drawn - pixels,
+        trained,
+    ],
+    4: lambda n, _, kernel, __, stride: [
+        n // stride,
+        (n - kernel) / stride + 1,
+        (n - kernel) / stride,
+        n - kernel + 1,
+    ],
+    8: lambda weights, kept, pictures: [
+        3 * weights,
+        3 * weights + kept,
+        (weights + kept) * pictures,
+        3 * weights + kept * pictures,
+    ],
+    11: lambda a, b, c, d, v, w: [
+        (max(v * a + w * b, 0) + max(v * c + w * d, 0)) / 2,
+        (v * a + w * b + v * c + w * d) / 2,
+        v * a + w * b + v * c + w * d,
+        v * (a + c) / 2 + w * (b + d) / 2,
+    ],
+    13: lambda reads, _, __, makes: [
+        makes,
+        reads / 4 * makes,
+        4 * reads * makes,
+        reads * makes,
+    ],
+    18: lambda makes, reads: [
+        reads - makes,
+        reads - 3 * makes,
+        reads - 4 * makes,
+        reads,
+    ],
+}
+
+
+@pytest.mark.parametrize("number", SUMS)
+def test_the_options_are_what_they_say(number):
+    question = concept_test.questions()[number - 1]
+    made = SUMS[number](*numbers(question["question"]))
+    shown = [numbers(text)[0] for text, *_ in concept_test.options(question)]
+    assert shown == made
+
+
+def test_the_numbers_of_other_questions_are_right():
+    by = dict(enumerate(concept_test.questions(), 1))
+    asked = {n: numbers(question["question"]) for n, question in by.items()}
+    side, _, width, height = asked[5]
+    assert width * height == 3 * side**2
+    assert f"{math.log(4):.6f}" in by[12]["question"]
+    spread, places = asked[17][2], [(i + 0.5) / 9_999 for i in range(9_999)]
+    best = [NormalDist(0, spread).inv_cdf(p**0.1) for p in places]
+    luck = sum(best) / len(best)  # the best of ten beside their mean
+    assert f"{luck:.2f} points" in by[17]["because"]
+    assert f"{luck / spread:.1f} standard" in by[17]["because"]
+    assert luck > asked[17][0] - asked[17][1]
+    few, side, _, many, small, _ = asked[20][2:]
+    assert few * side**2 == 4 * many * small**2 and many == 64 * few
 
 
 def longest_is_right(asked):
@@ -440,6 +582,80 @@ def test_the_longest_option_is_seldom_right():
     assert longest_is_right(asked) <= 8
     wordy = [one | {"right": 90 * "x"} for one in asked[:9]]
     assert longest_is_right(wordy) == 9
+
+
+def wrong_form(page: str, quiz: ElementTree.Element) -> list[str]:
+    """What a paper form has that the quiz of the Moodle file has not, or the
+    other way round; explanations, and a key that is not the quiz's."""
+    paper = BeautifulSoup(page, "html.parser")
+    read = BeautifulSoup.get_text
+    wrong, key = [], []
+    asked = quiz.findall("question[@type='multichoice']")
+    printed = paper.select("ol > li")
+    if len(printed) != len(asked):
+        wrong.append(f"{len(printed)} questions, not {len(asked)}")
+    for n, (one, question) in enumerate(zip(printed, asked, strict=False), 1):
+        answers = question.findall("answer")
+        texts = [question.findtext("questiontext/text")]
+        texts += [answer.findtext("text") for answer in answers]
+        texts = [read(BeautifulSoup(text, "html.parser")) for text in texts]
+        said = "".join(
+            [
+                texts[0],
+                *(f"{a} {b}" for a, b in zip("ABCD", texts[1:], strict=True)),
+            ]
+        )
+        shown = "".join(read(one).replace("\xa0", " ").split("\n"))
+        if shown != said:
+            wrong.append(f"question {n}: {shown}")
+        (right,) = (a for a in answers if a.get("fraction") == "100")
+        chapter = question.findtext("tags/tag/text").removeprefix("chapter ")
+        idea = question.findtext("name/text").partition(" ")[2]
+        key.append([f"{n}", "ABCD"[answers.index(right)], chapter, idea])
+    rows = paper.select("section tbody tr")
+    if [[*map(read, row.select("td"))] for row in rows] != key:
+        wrong.append("the key is another")
+    secrets = {a.findtext("feedback/text")[3:-4] for a in quiz.iter("answer")}
+    for secret in sorted(map(html.unescape, {*secrets, "Right."})):
+        if secret in read(paper):
+            wrong.append(f"it says: {secret}")
+    return wrong
+
+
+def test_the_paper_form_asks_what_moodle_asks():
+    page = (TEACHING / "concept_test_form.html").read_text("utf-8")
+    quiz = ElementTree.parse(TEACHING / "concept_test.xml").getroot()
+    assert wrong_form(page, quiz) == []
+    assert page.count("Name <span></span>") == 1
+    for old, new, finding in (
+        ("<li><p>", "<p>", "19 questions, not 20"),
+        ("<b>B</b> <span>", "<b>B</b> <span>Right. ", "question 1: "),
+        ("<b>B</b> <span>", "<b>B</b> <span>Right. ", "it says: Right."),
+        ("<b>B</b>", "<b>A</b>", "question 1: "),
+        ("<td>C</td>", "<td>A</td>", "the key is another"),
+        ("<td>A better", "<td>The better", "the key is another"),
+        (
+            "</ol>",
+            "The stride is forgotten; that is the result of stride 1.",
+            "it says: The stride is forgotten",
+        ),
+    ):
+        assert old in page
+        found = wrong_form(page.replace(old, new, 1), quiz)
+        assert any(one.startswith(finding) for one in found), (old, found)
+
+
+def test_what_gives_answers_away_is_folded():
+    """So that the page may be projected."""
+    page = (TEACHING / "concept_test.md").read_text("utf-8")
+    shown = page.partition("## Question 1\n")[2]
+    folds = r"(?s)<details[^>]*><summary>(.*?)</summary>.*?</details>"
+    assert len(re.findall(folds, shown)) == 20 * 5
+    shown = re.sub(folds, "", shown)
+    for question in concept_test.questions():
+        assert f"**{question['question']}**" in shown
+        shown = shown.replace(f"**{question['question']}**", "")
+    assert re.sub(r"## Question \d+", "", shown).split() == []
 
 
 def test_moodle_file_is_a_quiz():

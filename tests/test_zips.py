@@ -22,8 +22,8 @@ from pypdf import PdfReader
 
 from tests.test_pages import CHAPTERS, ROOT, look, site
 from tests.test_presenter import presented
+from tools import concept_test, zips
 from tools import editions as notebooks
-from tools import zips
 from tools.editions import edition
 from tools.set_repo import repository_url
 from tools.zips import STEMS, Missing, contents, pack
@@ -78,6 +78,7 @@ def editions(tmp_path_factory) -> Path:
             made = edition(chapter, kind, name, notes=notes)
             nbformat.write(made, folder / kind / f"{name}.ipynb")
             (folder / kind / f"{name}.pdf").write_bytes(b"%PDF-1.4 " * 99)
+    (folder / "teacher" / "concept_test.pdf").write_bytes(b"%PDF-1.4 " * 99)
     return folder
 
 
@@ -134,6 +135,8 @@ def test_what_is_in_them(packed):
                 has = f"teacher/{name}.{ending}" in inside
                 assert has == (kind == "teacher")
             assert f"pages/chapters/{name}.html" in inside
+        has = "teacher/concept_test.pdf" in inside
+        assert has == (kind == "teacher")
         for name in ("README.txt", "LICENSE", "LICENSE-text", "d2l/LICENSE"):
             assert name in inside
         for waste in ("__pycache__", ".map$", "/locales/", "fontawesome.js$"):
@@ -171,6 +174,14 @@ def misconceptions() -> list[str]:
     return [text.strip() for text in found]
 
 
+def explanations() -> list[str]:
+    """How the concept test explains its options, up to a sign that is written
+    in another way in pages."""
+    asked = concept_test.questions()
+    says = [says for one in asked for _, says, _ in concept_test.options(one)]
+    return [re.match("[^'’\"“&<]*", text)[0][:45] for text in says]
+
+
 def test_students_get_nothing_of_the_teachers(unpacked):
     texts = {
         kind: "".join(
@@ -181,12 +192,15 @@ def test_students_get_nothing_of_the_teachers(unpacked):
         for kind, folder in unpacked.items()
     }
     assert len(answers()) > 20 and len(misconceptions()) > 40
-    for secrets in (answers(), misconceptions()):
+    for secrets in (answers(), misconceptions(), explanations()):
         assert [text for text in secrets if text in texts["student"]] == []
         assert [text for text in secrets if text not in texts["teacher"]] == []
     plan = unpacked["student"] / "pages/teaching/06.html"
     assert "is for teachers" in plan.read_text("utf-8")
-    assert not [*unpacked["student"].rglob("concept_test.xml")]
+    kept = {path.name for path in unpacked["student"].rglob("concept_test*")}
+    assert kept == {"concept_test.html"}, "the page that says: for teachers"
+    (key,) = unpacked["teacher"].rglob("concept_test_form.html")
+    assert "<h1>Key</h1>" in key.read_text("utf-8")
 
 
 def test_chapters_are_there_as_far_as_others_read_them(unpacked):
@@ -404,6 +418,9 @@ def test_what_was_not_made_is_named(editions, site, tmp_path):
     (some / "student" / f"{NAMES[-1]}.pdf").unlink()
     with pytest.raises(Missing, match=r"pdf. First: make editions \(Chrom"):
         contents("student", editions=some)
+    (some / "teacher" / "concept_test.pdf").unlink()
+    with pytest.raises(Missing, match=r"concept_test.pdf. First: make edit"):
+        contents("teacher", editions=some, names=NAMES[:1])
     (some / "student" / f"{NAMES[0]}.ipynb").unlink()
     with pytest.raises(Missing, match="ipynb. First: make editions$"):
         pack("teacher", tmp_path, editions=some)

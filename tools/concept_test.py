@@ -1,10 +1,12 @@
-"""Write the concept test's page and Moodle file: python tools/concept_test.py
+"""Write the concept test: .venv/bin/python tools/concept_test.py
 
-Both come from teaching/concept_test.yml. Moodle and other learning platforms
-import the XML as a question bank of single-choice questions.
+Its page, its paper form and its Moodle file come from
+teaching/concept_test.yml. Moodle and other learning platforms import the XML
+as a question bank of single-choice questions.
 """
 
 import html
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,32 +15,139 @@ import yaml
 TEACHING = Path(__file__).resolve().parent.parent / "teaching"
 SOURCE = TEACHING / "concept_test.yml"
 CATEGORY = "Modern Convolutional Networks/Concept test"
+LETTERS = "ABCD"
 HEAD = """\
 # Concept test
 
 <!-- Written by tools/concept_test.py from concept_test.yml. -->
 
-{count} questions over the book, each about one common wrong idea. Choose an
-option to see what it stands for. Give the test before the course and after it,
-without help by people, notes or machines. The answers are below, so give it in
-class, on paper or in Moodle; where you want to measure with it, change its
-numbers first. Half an hour is meant for it, and nobody has measured that yet.
+{count} questions over the book, each about one common wrong idea, and none of
+them a question of a chapter's quiz. Choose an option to see what it stands
+for. Give the test before the course and after it, without help by people,
+notes or machines. The answers are below, so give it in class, on paper or in
+Moodle; where you want to measure with it, change its numbers first. Half an
+hour is meant for it, and nobody has measured that yet.
 
 Read the wrong answers first: a class that agrees on one needs that section
 again. Then compare the class's means before and after, question by question.
 A question that fewer than half answer correctly after the course needs another
 lesson.
 
-Its {{download}}`Moodle file <concept_test.xml>` imports into Moodle under
-*Question bank*, *Import*, *Moodle XML format*; where a course has several
-banks, as from Moodle 5 on, choose one first. The questions come into a
-category of their own. Moodle shows feedback and right answers after an attempt
-unless you take those ticks away: for the first pass clear all *Review options*
-of the quiz, or it hands out the key of the second. A file that is imported
-again adds its questions again, so delete the old category before.
+**In class.** Project this page, for votes by show of hands: what an option
+stands for, and which idea a question exposes, stay folded until you open them.
+If you have tried it yourself, press *Start again* at its end first, for what
+you chose stays marked.
 
-To change a question, edit `teaching/concept_test.yml` and run
-`python tools/concept_test.py`.
+**On paper.** Printed, this page has every fold open, so take its
+{{download}}`paper form <concept_test_form.html>`: the questions, boxes to tick
+and a line for the name. Open it in a browser and print it. The key stands
+alone on the last page, which you leave out for the class. `make editions`
+prints the form to `_build/editions/teacher/concept_test.pdf` and packs it into
+the teacher's zip.
+
+**In Moodle.** The {{download}}`Moodle file <concept_test.xml>` imports under
+*Question bank*, *Import*, *Moodle XML format*; where a course has several
+banks, as from Moodle 5 on, choose one first. The file has been checked against
+the format that Moodle documents, and has not been imported into a Moodle yet.
+The questions come into a category of their own. Moodle shows feedback and
+right answers after an attempt unless you take those ticks away: for the first
+pass clear all *Review options* of the quiz, or it hands out the key of the
+second. A file that is imported again adds its questions again, so delete the
+old category before.
+
+To change a question, edit `teaching/concept_test.yml` in a clone of the book
+and run, after `make setup`, `.venv/bin/python tools/concept_test.py`. It
+writes the page, the form and the Moodle file.
+"""
+FORM = """\
+<!DOCTYPE html>
+<!-- Written by tools/concept_test.py from concept_test.yml. -->
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Concept test on paper</title>
+<style>
+body {{
+  font: 10.5pt/1.35 sans-serif;
+  margin: 2rem auto;
+  max-width: 170mm;
+  padding: 0 1rem;
+}}
+h1 {{ font-size: 1.7em; margin: 0; }}
+p {{ margin: 0 0 0.5em; }}
+ol {{ margin: 0; padding-left: 1.9em; }}
+li {{ margin: 0 0 1.1em; break-inside: avoid; text-wrap: pretty; }}
+ul {{
+  display: grid;
+  gap: 0.3em 2em;
+  grid-template-columns: repeat(auto-fit, minmax(62mm, 1fr));
+  padding: 0;
+}}
+ul li {{ display: grid; grid-template-columns: 1.7em 1.2em 1fr; margin: 0; }}
+ul li::before {{
+  border: 0.8pt solid;
+  content: "";
+  height: 0.95em;
+  width: 0.95em;
+}}
+.name {{ margin: 1.5em 0 1em; }}
+.name span {{
+  border-bottom: 0.6pt solid;
+  display: inline-block;
+  width: min(95mm, 70%);
+}}
+.hint {{ background: #eee; margin-top: 1em; padding: 0.6em 1em; }}
+section {{ break-before: page; padding-top: 2em; }}
+table {{ border-collapse: collapse; margin-top: 1em; }}
+th, td {{ padding: 0.15em 1.2em 0.15em 0; text-align: left; }}
+@page {{
+  margin: 16mm 20mm;
+  size: A4;
+  @bottom-left {{
+    color: #444;
+    content: "Modern Convolutional Networks, concept test. CC BY 4.0";
+    font: 7.5pt sans-serif;
+  }}
+  @bottom-right {{
+    color: #444;
+    content: counter(page);
+    font: 7.5pt sans-serif;
+  }}
+}}
+@media print {{
+  body {{ margin: 0; max-width: none; padding: 0; }}
+  .hint {{ display: none; }}
+  section {{ padding: 0; }}
+}}
+</style>
+</head>
+<body>
+<main>
+<h1>Concept test</h1>
+<p class="hint">Print this page. The key is alone on the last page; leave that
+out for the class.</p>
+<p class="name">Name <span></span></p>
+<p>Tick one box for each question. Work alone, without notes or machines; a
+guess is better than a gap.</p>
+<ol>
+{questions}
+</ol>
+<section>
+<h1>Key</h1>
+<p>For the teacher.</p>
+<table>
+<thead>
+<tr><th>No.</th><th>Right</th><th>Chapter</th><th>The wrong idea</th></tr>
+</thead>
+<tbody>
+{key}
+</tbody>
+</table>
+</section>
+</main>
+</body>
+</html>
 """
 
 
@@ -51,7 +160,7 @@ def options(question: dict) -> list[tuple[str, str, bool]]:
     """(text, what it means, whether it is right), in the order shown."""
     shown = [(str(text), says, False) for text, says in question["wrong"]]
     right = (str(question["right"]), question["because"], True)
-    shown.insert("ABCD".index(question["place"]), right)
+    shown.insert(LETTERS.index(question["place"]), right)
     return shown
 
 
@@ -68,11 +177,36 @@ def page(asked: list[dict]) -> str:
                 f"</summary>\n\n{says}\n\n</details>"
             )
         parts.append(
-            f"\nExposes: *{question['misconception']}.* See "
+            f"\n<details><summary>What question {number} exposes</summary>\n\n"
+            f"*{question['misconception']}.* See "
             f"[chapter {int(chapter[:2])}](../chapters/{chapter}.ipynb"
-            f"#{question['section']}).\n"
+            f"#{question['section']}).\n\n</details>\n"
         )
     return "\n".join(parts)
+
+
+def on_paper(words: str) -> str:
+    """HTML, with no line that ends between a number and its sign."""
+    return re.sub(r" (?=[%×−])|(?<=×) ", "&nbsp;", html.escape(words))
+
+
+def form(asked: list[dict]) -> str:
+    """The HTML of the test on paper, with its key on the last page."""
+    asks, key = [], []
+    for number, question in enumerate(asked, 1):
+        words = on_paper(question["question"])
+        asks.append(f"<li><p>{words}</p>\n<ul>")
+        shown = zip(LETTERS, options(question), strict=True)
+        for letter, (option, _, right) in shown:
+            words = on_paper(option)
+            asks.append(f"<li><b>{letter}</b> <span>{words}</span></li>")
+            if right:
+                idea = html.escape(question["misconception"])
+                cells = number, letter, int(question["chapter"][:2]), idea
+                row = "".join(f"<td>{cell}</td>" for cell in cells)
+                key.append(f"<tr>{row}</tr>")
+        asks.append("</ul></li>")
+    return FORM.format(questions="\n".join(asks), key="\n".join(key))
 
 
 def moodle(asked: list[dict]) -> str:
@@ -119,11 +253,20 @@ def moodle(asked: list[dict]) -> str:
     return head + ElementTree.tostring(quiz, encoding="unicode") + "\n"
 
 
-def main() -> None:
-    """Write both files."""
+def files() -> dict[str, str]:
+    """All that is written: the text of each file, by its name."""
     asked = questions()
-    (TEACHING / "concept_test.md").write_text(page(asked), "utf-8")
-    (TEACHING / "concept_test.xml").write_text(moodle(asked), "utf-8")
+    return {
+        "concept_test.md": page(asked),
+        "concept_test_form.html": form(asked),
+        "concept_test.xml": moodle(asked),
+    }
+
+
+def main() -> None:
+    """Write all files."""
+    for name, text in files().items():
+        (TEACHING / name).write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

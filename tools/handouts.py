@@ -5,7 +5,8 @@
 From the pages in _build/html Chromium prints, for each chapter of _toc.yml or
 for those that are named, _build/editions/student/06_resnet.pdf, with room to
 write and no answers, and _build/editions/teacher/06_resnet.pdf, with all of
-them and with the chapter's plan.
+them and with the chapter's plan. The concept test on paper, with its key on
+the last page, becomes _build/editions/teacher/concept_test.pdf.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from tools.editions import GUESS
 
 SITE = ROOT / "_build" / "html"
 EDITIONS = ROOT / "_build" / "editions"
+TEST = ROOT / "teaching" / "concept_test_form.html"
 KINDS = ("student", "teacher")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -250,6 +252,15 @@ def pdf_of(tab: Page) -> bytes:
     )
 
 
+def concept_test(browser: Browser) -> bytes:
+    """Print the paper form of the concept test, key included."""
+    tab = browser.new_page()
+    tab.goto(TEST.as_uri())
+    pdf = pdf_of(tab)
+    tab.close()
+    return pdf
+
+
 def _running(title: str, kind: str) -> str:
     """What stands at the head and the foot of each page, as CSS."""
     small = "font: 7.5pt sans-serif; color: #444;"
@@ -270,7 +281,7 @@ def _running(title: str, kind: str) -> str:
 
 
 def main() -> None:
-    """Print all chapters, or those that are named."""
+    """Print all chapters, or those that are named, and the concept test."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER")
     names = parser.parse_args().chapters or chapters()
@@ -294,6 +305,9 @@ def main() -> None:
                     f"{len(pdf) / 1e6:.1f} MB, {seconds:.1f} s",
                     flush=True,
                 )
+        pdf = concept_test(browser)
+        (EDITIONS / "teacher" / "concept_test.pdf").write_bytes(pdf)
+        print("teacher/concept_test.pdf")
         browser.close()
 
 

@@ -4,10 +4,10 @@
     _build/editions/modern-convolutional-networks-teacher.zip  for the teacher
 
 Each unpacks to one folder with the pages, the notebooks and handouts of its
-edition (the teacher's has both), and what the notebooks import and read. The
-students' has no pages for teachers, and presenter mode shows no notes in it;
-solutions are in its pages, folded, as in the public book. Equal input gives
-equal bytes.
+edition (the teacher's has both, and the concept test on paper), and what the
+notebooks import and read. The students' has no pages for teachers, and
+presenter mode shows no notes in it; solutions are in its pages, folded, as in
+the public book. Equal input gives equal bytes.
 """
 
 import importlib.metadata
@@ -66,7 +66,9 @@ WORDS = {
     "teacher": {
         "folders": "the folder student or teacher",
         "handouts": "student/*.pdf have room to write; teacher/*.pdf have all "
-        "answers\n       and, at their end, a plan of the lesson.",
+        "answers\n       and, at their end, a plan of the lesson.\n"
+        "       teacher/concept_test.pdf is the concept test on paper. Leave\n"
+        "       out its last page when you print for the class: the key.",
         "answers": f"Hand out {NAME}.zip: it has no folder\n"
         "teacher and no pages for teachers. Solutions are in its pages, "
         "folded, as in\nthe public book; say in class when to open them.",
@@ -144,20 +146,24 @@ def _without_teaching(sections: bytes) -> bytes:
 def _editions(
     editions: Path, kind: str, names: list[str], address: str
 ) -> Iterator[tuple[str, bytes]]:
-    """Notebooks and handouts; links to the book's site lead to pages/."""
+    """Notebooks and what is printed; links to the book's site lead to
+    pages/."""
     for folder in INSIDE[kind]:
-        for name in names:
-            for ending, how in (("ipynb", ""), ("pdf", " (Chromium prints)")):
-                file = editions / folder / f"{name}.{ending}"
-                if not file.is_file():
-                    raise Missing(
-                        f"There is no {file}. First: make editions" + how
-                    )
-                content = file.read_bytes()
-                if ending == "ipynb":
-                    text = unpinned(content.decode(), "../pages/")
-                    content = text.replace(address, "../pages/").encode()
-                yield f"{folder}/{file.name}", content
+        files = [f"{name}.{end}" for name in names for end in ("ipynb", "pdf")]
+        if folder == "teacher":
+            files.append("concept_test.pdf")
+        for name in files:
+            file = editions / folder / name
+            if not file.is_file():
+                how = " (Chromium prints)" if file.suffix == ".pdf" else ""
+                raise Missing(
+                    f"There is no {file}. First: make editions" + how
+                )
+            content = file.read_bytes()
+            if file.suffix == ".ipynb":
+                text = unpinned(content.decode(), "../pages/")
+                content = text.replace(address, "../pages/").encode()
+            yield f"{folder}/{name}", content
 
 
 def _definitions(notebook: Path) -> bytes:
