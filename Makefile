@@ -87,7 +87,7 @@ test: book
 	@echo "- the figures in Firefox and, where it is, WebKit"
 	@echo "- the recorded ResNet-20 in the page, 2,000 images"
 	@echo "- 160 more random networks in the page"
-	@echo "- the gradients of all networks, on every set of instructions"
+	@echo "- the gradients of all networks, with AVX2 and with all instructions"
 	@echo "- grading with nbgrader, there and back"
 	@echo "- more of two processes: who dies, make, the page's job"
 	@echo "- each chapter alone in an empty folder, twice"

@@ -9,6 +9,7 @@ the same list the page that tells readers.
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,22 +40,30 @@ FOCUSED = """() => {
     node.scrollIntoView({ block: "nearest" });
     const { left, top, width, height } = node.getBoundingClientRect();
     const words = node.getAttribute("aria-label") ?? node.textContent;
+    const place = node.closest("nav, header, aside, article")?.tagName;
     return { name: `${node.tagName} ${node.className} ${words.trim()}`,
+        kind: [place, node.parentElement.className, node.tagName,
+            node.className].join(),
         x: left - 8, y: top - 8, width: width + 16, height: height + 16 };
 }"""
 CHANGED = 40  # of 255: how much lighter or darker a pixel must become
 PIXELS = 40  # so many of them, at least
 STOPS = 40  # what comes later on a page is of the same kinds
+ALIKE = 2  # so many stops of one kind are looked at
 
 
 def unseen_focus(page: Page) -> list[str]:
     """Stops of the Tab key whose surroundings look the same without focus."""
-    found = []
+    found, kinds = [], Counter()
     for _ in range(STOPS):
         page.keyboard.press("Tab")
         box = page.evaluate(FOCUSED)
         if box is None:
             break
+        kind = box.pop("kind")
+        kinds[kind] += 1
+        if kinds[kind] > ALIKE:
+            continue
         name = " ".join(box.pop("name").split())[:80]
         size = page.viewport_size
         clip = {"x": max(0, box["x"]), "y": max(0, box["y"])}

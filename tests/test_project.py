@@ -98,8 +98,8 @@ SCALES = [
     "at most 8 minutes on two AVX2 cores, 4 where bfloat16 is built in",
 ]
 COMMANDS = [
-    "`make test` takes at most 10 minutes with four chapters, 18 with eight",
-    "takes at most 35 minutes with four chapters, 60 with eight",
+    "`make test` takes at most 18 minutes",
+    "takes at most 60 minutes",
 ]
 PROMISES = {
     "README.md": SCALES + COMMANDS,
