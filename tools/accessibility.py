@@ -62,12 +62,13 @@ def found_by(check: Check, browser, pages: list[Path]) -> str:
     return f"{', '.join(kinds) or 'nothing'}, in {views} views"
 
 
-def write(results: dict[str, str], browser: str) -> None:
+def write(results: dict[str, str], pages: int, browser: str) -> None:
     """Put the table, the date and what is known to fail into the page."""
     text = PAGE.read_text("utf-8")
     parts = {
         "checks": table(results),
-        "run": f"{date.today():%-d %B %Y}, Chromium {browser}.\n",
+        "run": f"{date.today():%-d %B %Y}, Chromium {browser}, "
+        f"{pages} pages.\n",
         "fails": "".join(f"- {sentence}\n" for sentence in UNSEEN),
     }
     for name, part in parts.items():
@@ -90,7 +91,7 @@ def main() -> None:
         results = {
             check.promise: found_by(check, browser, pages) for check in CHECKS
         }
-        write(results, browser.version.partition(".")[0])
+        write(results, len(pages), browser.version.partition(".")[0])
 
 
 if __name__ == "__main__":
