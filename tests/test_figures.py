@@ -10,6 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.figure_checks import (
+    HANGS,
     ROOT,
     check_html,
     left_behind,
@@ -160,6 +161,8 @@ def test_where_no_script_runs_it_says_what_to_do(browser, counter, tmp_path):
         context = browser.new_context(java_script_enabled=runs)
         tab = context.new_page()
         tab.goto(page)
+        if runs:  # a figure is mounted when the browser has a moment
+            tab.wait_for_selector(".counter[data-mounted]", timeout=HANGS)
         text = tab.inner_text(".counter")
         assert (words in text) == (not runs)
         assert ("A hen counts." in text) == (not runs)
