@@ -14,6 +14,7 @@ import yaml
 
 TEACHING = Path(__file__).resolve().parent.parent / "teaching"
 SOURCE = TEACHING / "concept_test.yml"
+STYLE = Path(__file__).with_suffix(".css")  # of the form
 CATEGORY = "Modern Convolutional Networks/Concept test"
 LETTERS = "ABCD"
 HEAD = """\
@@ -68,59 +69,7 @@ FORM = """\
 <meta name="viewport" content="width=device-width">
 <title>Concept test on paper</title>
 <style>
-body {{
-  font: 10.5pt/1.35 sans-serif;
-  margin: 2rem auto;
-  max-width: 170mm;
-  padding: 0 1rem;
-}}
-h1 {{ font-size: 1.7em; margin: 0; }}
-p {{ margin: 0 0 0.5em; }}
-ol {{ margin: 0; padding-left: 1.9em; }}
-li {{ margin: 0 0 1.1em; break-inside: avoid; text-wrap: pretty; }}
-ul {{
-  display: grid;
-  gap: 0.3em 2em;
-  grid-template-columns: repeat(auto-fit, minmax(62mm, 1fr));
-  padding: 0;
-}}
-ul li {{ display: grid; grid-template-columns: 1.7em 1.2em 1fr; margin: 0; }}
-ul li::before {{
-  border: 0.8pt solid;
-  content: "";
-  height: 0.95em;
-  width: 0.95em;
-}}
-.name {{ margin: 1.5em 0 1em; }}
-.name span {{
-  border-bottom: 0.6pt solid;
-  display: inline-block;
-  width: min(95mm, 70%);
-}}
-.hint {{ background: #eee; margin-top: 1em; padding: 0.6em 1em; }}
-section {{ break-before: page; padding-top: 2em; }}
-table {{ border-collapse: collapse; margin-top: 1em; }}
-th, td {{ padding: 0.15em 1.2em 0.15em 0; text-align: left; }}
-@page {{
-  margin: 16mm 20mm;
-  size: A4;
-  @bottom-left {{
-    color: #444;
-    content: "Modern Convolutional Networks, concept test. CC BY 4.0";
-    font: 7.5pt sans-serif;
-  }}
-  @bottom-right {{
-    color: #444;
-    content: counter(page);
-    font: 7.5pt sans-serif;
-  }}
-}}
-@media print {{
-  body {{ margin: 0; max-width: none; padding: 0; }}
-  .hint {{ display: none; }}
-  section {{ padding: 0; }}
-}}
-</style>
+{style}</style>
 </head>
 <body>
 <main>
@@ -206,7 +155,11 @@ def form(asked: list[dict]) -> str:
                 row = "".join(f"<td>{cell}</td>" for cell in cells)
                 key.append(f"<tr>{row}</tr>")
         asks.append("</ul></li>")
-    return FORM.format(questions="\n".join(asks), key="\n".join(key))
+    return FORM.format(
+        style=STYLE.read_text("utf-8"),
+        questions="\n".join(asks),
+        key="\n".join(key),
+    )
 
 
 def moodle(asked: list[dict]) -> str:
