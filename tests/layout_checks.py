@@ -1,11 +1,13 @@
 """Gradients as `fit` takes them, beside those of contiguous float64.
 
     PYTHONPATH=. BOOK_SCALE=smoke python tests/layout_checks.py layers float32
-    ... tests/layout_checks.py chapters/02_alexnet.ipynb float32 bfloat16
+    ... tests/layout_checks.py collect chapters/02_alexnet.ipynb networks
+    ... tests/layout_checks.py networks float32 bfloat16
 
 A program of its own, because a wrong kernel may end the process. It prints
 what was checked and exits with 1 if a gradient is wrong. The environment
-variable ONEDNN_MAX_CPU_ISA chooses the kernels.
+variable ONEDNN_MAX_CPU_ISA chooses the kernels; a chapter takes longer to run
+than its networks to check, so they are collected once for all kernels.
 
 For the comparison GELU stands in for ReLU, and the average for the maximum.
 Rounding pushes a few of a million activations over ReLU's corner, and lets
@@ -23,6 +25,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import cloudpickle
 import matplotlib
 import nbformat
 import torch
@@ -193,7 +196,7 @@ def main(subject: str, *precisions: str) -> int:
     if subject == "layers":
         cases, count = list(layers()), 64
     else:
-        cases, count = list(trained_in(ROOT / subject)), 16
+        cases, count = cloudpickle.loads(Path(subject).read_bytes()), 16
     results = []
     for precision in precisions:
         print(f"{precision}:")
@@ -205,5 +208,14 @@ def main(subject: str, *precisions: str) -> int:
     return 0 if results and all(results) else 1
 
 
+def collect(chapter: str, file: str) -> int:
+    """Write a chapter's networks; the classes that it defines go with them."""
+    file = Path(file).resolve()
+    file.write_bytes(cloudpickle.dumps([*trained_in(ROOT / chapter)]))
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    task, *arguments = sys.argv[1:]
+    done = collect(*arguments) if task == "collect" else main(task, *arguments)
+    sys.exit(done)
