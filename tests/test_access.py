@@ -1,7 +1,7 @@
 """Pages are usable by every reader: the checks of tests/access_checks.py.
 
-`make test` does each of them once, `make test-all` on every page, at every
-width, in light and dark.
+`make test` does each of them once, `make test-all` on every page, at each
+width and in each colour scheme that the check names.
 """
 
 import re
